@@ -1,0 +1,8 @@
+"""`python -m rayfield`: the command line."""
+
+import sys
+
+from rayfield.app.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The command line: parsing, errors in one line, exit codes.
+
+0 done, 1 failure, 2 usage, 3 bad data, 130 interrupted (a training is then saved).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+from rayfield import __version__
+from rayfield.app.catalogue import suggestion
+from rayfield.app.display import Display, make_display
+from rayfield.app.verbs import VERBS, Verb
+from rayfield.core.check import RayfieldError, UsageError
+
+ABOUT = f"""rayfield {__version__}: scenes as neural fields, on an ordinary CPU.
+
+  rayfield demo                              a complete tour in a few minutes
+  rayfield train instant PHOTOS -o RUN       learn a scene from posed photos
+  rayfield render RUN                        a video of it
+  rayfield export RUN -o scene.glb           a mesh of it"""
+INTERRUPTED = 130
+BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # terminals that know no box drawing
+    words = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in words
+    try:
+        return _run(words)
+    except SystemExit as end:  # --help
+        return end.code if isinstance(end.code, int) else 1
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit; let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except RayfieldError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            raise
+        kind = type(error).__name__
+        what = " ".join(str(error).split())
+        print(f"error: {kind}: {what} (--debug shows where)", file=sys.stderr)
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    verb = parse(words)
+    verb.start()
+    display = make_display(log_json=verb.log_json)
+    handler = _Notes(display)
+    logger = logging.getLogger("rayfield")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        result = verb.run(display)
+    finally:
+        logger.removeHandler(handler)
+        display.close()
+    print(json.dumps(result.values, allow_nan=False) if verb.json else result.text, flush=True)
+    return 0
+
+
+def parse(words: list[str]) -> Verb:
+    """The verb and its arguments. Raises UsageError; SystemExit after printing help."""
+    import tyro
+
+    if "--version" in words[:1]:
+        print(f"rayfield {__version__}")
+        raise SystemExit(0)
+    first = next((i for i, word in enumerate(words) if not word.startswith("-")), None)
+    if first is not None:  # flags before the verb are as good as flags after it
+        words = [words[first], *words[:first], *words[first + 1 :]]
+        if words[0] not in VERBS:
+            raise UsageError(f"there is no verb {words[0]!r}{suggestion(words[0], list(VERBS))}")
+    elif not words:
+        words = ["--help"]
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.extras.subcommand_cli_from_dict(
+                VERBS,
+                prog="rayfield",
+                description=ABOUT,
+                args=words,
+                config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise UsageError(_one_line(complaint.getvalue(), words[0])) from None
+
+
+def _one_line(complaint: str, verb: str) -> str:
+    """The parser's boxed complaint as one sentence."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", complaint)
+    lines = [line.strip("│| ") for line in text.splitlines()[1:-1]]
+    paragraphs = " ".join(re.sub(r"^[─-]{4,}$", "\n", line) for line in lines).split("\n")
+    said = paragraphs[0].strip().split("Got errors:")[0].strip()
+    near = [line.split()[0] for line in lines if line.startswith("--")]
+    hint = f"; did you mean {near[0]}?" if near and said.startswith("Unrecognized") else ""
+    return f"{said.rstrip('.')}{hint}; see: rayfield {verb} --help"
+
+
+class _Notes(logging.Handler):
+    """Notes from the library, shown among the progress."""
+
+    def __init__(self, display: Display) -> None:
+        super().__init__(logging.INFO)
+        self._display = display
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record."""
+        self._display.note(f"{record.levelname.lower()}: {record.getMessage()}")

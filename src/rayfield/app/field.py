@@ -1,0 +1,188 @@
+"""A trained field: what a run folder holds, ready to be asked for views.
+
+Arrays in and out are numpy; poses, depths and meshes are in the world's frame and units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rayfield.app import cameras as cams
+from rayfield.app.catalogue import load_method
+from rayfield.app.settings import config_from_json
+from rayfield.core.check import DataError, UsageError
+from rayfield.core.types import Camera, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.data.pixels import camera_rays
+from rayfield.train.checkpoint import load_latest, restore_model
+from rayfield.train.run import Run, open_run
+
+CHUNK = 2**16  # rays rendered at a time
+CAMERAS = "cameras.json"
+
+PointFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
+ColorFn = Callable[[Float[Tensor, "N 3"], Float[Tensor, "N 3"]], Float[Tensor, "N 3"]]
+
+
+class Method(Protocol):
+    """What a method file offers (docs/extending.md)."""
+
+    Config: type
+
+    def adapt(self, cfg: Any, traits: SceneTraits) -> Any: ...
+    def build(self, cfg: Any, *, generator: torch.Generator) -> nn.Module: ...
+    def loss(
+        self, model: Any, batch: RayBatch, cfg: Any, step: int, *, generator: torch.Generator
+    ) -> dict[str, Tensor]: ...
+    def rays_per_step(self, model: Any, cfg: Any) -> int: ...
+    def param_groups(self, model: Any, cfg: Any) -> list[dict[str, Any]]: ...
+    def lr_factor(self, cfg: Any, step: int, progress: float) -> float: ...
+    def render(
+        self, model: Any, rays: Rays, cfg: Any, *, background: Float[Tensor, "3"]
+    ) -> Rendered: ...
+    def density(self, model: Any) -> PointFn: ...
+    def color(self, model: Any) -> ColorFn: ...
+
+
+class View(NamedTuple):
+    """A rendered picture; `depth` is the distance from the lens along each ray, 0 where nothing
+    is seen, in the units of the camera's frame."""
+
+    color: Float[np.ndarray, "H W 3"]
+    depth: Float[np.ndarray, "H W"]
+    opacity: Float[np.ndarray, "H W"]
+
+
+def method_named(name: str) -> Method:
+    """The method of that name. Raises UsageError if there is none."""
+    return cast(Method, load_method(name))
+
+
+def background_of(traits: SceneTraits) -> Float[Tensor, "3"]:
+    """What lies behind everything: white for cut-out subjects, black for whole scenes."""
+    return torch.full((3,), 1.0 if traits.alpha else 0.0)
+
+
+def render_view(
+    method: Method, model: nn.Module, cfg: Any, *, camera: Camera, traits: SceneTraits
+) -> View:
+    """The picture of a camera whose pose is scene_from_camera; depth in scene units."""
+    rays = camera_rays(camera, traits)
+    background = background_of(traits)
+    parts = []
+    with torch.no_grad():
+        for first in range(0, len(rays.near), CHUNK):
+            part = Rays(*(x[first : first + CHUNK] for x in rays))
+            got = method.render(model, part, cfg, background=background)
+            parts.append((got.color, got.depth, got.opacity))
+    color, depth, opacity = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
+    size = (camera.height, camera.width)
+    return View(color.clip(0, 1).reshape(*size, 3), depth.reshape(size), opacity.reshape(size))
+
+
+@dataclass(frozen=True)
+class TrainedField:
+    """A field as its newest checkpoint holds it, and the run it came from."""
+
+    run: Run
+    method: Method
+    cfg: Any
+    model: nn.Module
+    step: int
+    cameras: tuple[cams.NamedCamera, ...]
+
+    @property
+    def traits(self) -> SceneTraits:
+        """What the method was told of the scene."""
+        return traits_of(self.run)
+
+    @property
+    def world_from_scene(self) -> Float[np.ndarray, "4 4"]:
+        """The similarity from the frame of training to the world."""
+        return np.array(self.run.record["world_from_scene"], dtype=np.float64)
+
+    def split(self, name: str) -> tuple[cams.NamedCamera, ...]:
+        """The photos' cameras of a split: "train", "val" or "test"."""
+        return tuple(camera for camera in self.cameras if camera.split == name)
+
+    def view(
+        self, camera: Camera | Float[np.ndarray, "4 4"], *, size: tuple[int, int] | None = None
+    ) -> View:
+        """Colour, depth (world units) and opacity seen by a camera.
+
+        A 4x4 pose (world_from_camera, OpenCV axes) takes its lens from the first training photo;
+        `size` is (width, height). Raises UsageError for a pose that is not one.
+        """
+        if not isinstance(camera, Camera):
+            lens = replace((self.split("train") or self.cameras)[0].camera, distortion=())
+            camera = replace(lens, pose=_checked(camera))
+        if size is not None:
+            camera = cams.resized(camera, *size)
+        moved = replace(camera, pose=cams.to_scene(camera.pose, self.world_from_scene))
+        view = render_view(self.method, self.model, self.cfg, camera=moved, traits=self.traits)
+        return view._replace(depth=view.depth * cams.scale_of(self.world_from_scene))
+
+    def render(
+        self, camera: Camera | Float[np.ndarray, "4 4"], *, size: tuple[int, int] | None = None
+    ) -> Float[np.ndarray, "H W 3"]:
+        """The picture a camera sees, sRGB in [0, 1]; arguments as in `view`."""
+        return self.view(camera, size=size).color
+
+    def density(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, " N"]:
+        """Density at world points, in 1 / world unit."""
+        scene_from_world = np.linalg.inv(self.world_from_scene)
+        inside = points @ scene_from_world[:3, :3].T + scene_from_world[:3, 3]
+        with torch.no_grad():
+            found = self.method.density(self.model)(torch.from_numpy(inside).float())
+        return found.numpy() / cams.scale_of(self.world_from_scene)
+
+
+def open_field(path: Path | str) -> TrainedField:
+    """The field of a run folder at its newest whole checkpoint.
+
+    Raises DataError if there is no run, no checkpoint, or one that does not fit.
+    """
+    run = open_run(Path(path))
+    method = method_named(run.record["method"])
+    cfg = config_from_json(method.Config, run.record["config"], run.path / "run.json")
+    latest = load_latest(run)
+    if latest is None:
+        raise DataError(run.path, "holds no checkpoint yet", f"run: rayfield resume {run.path}")
+    model = method.build(cfg, generator=torch.Generator().manual_seed(run.record["seed"]))
+    restore_model(model, latest)
+    model.eval()
+    found = cams.load_cameras(run.path / CAMERAS)
+    return TrainedField(run, method, cfg, model, latest.step, found)
+
+
+def traits_of(run: Run) -> SceneTraits:
+    """The traits in run.json. Raises DataError if they are not what they should be."""
+    try:
+        values = run.record["traits"]
+        return SceneTraits(
+            bool(values["bounded"]),
+            bool(values["alpha"]),
+            int(values["images"]),
+            float(values["near"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise DataError(run.path / "run.json", "traits are damaged", cams.FIX) from None
+
+
+def _checked(pose: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
+    matrix = np.asarray(pose, dtype=np.float64)
+    rigid = matrix.shape == (4, 4) and np.isfinite(matrix).all()
+    if rigid:
+        rotation = matrix[:3, :3]
+        rigid = np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3)
+        rigid = rigid and np.linalg.det(rotation) > 0
+    if not rigid:
+        raise UsageError("a pose is a 4x4 world_from_camera matrix with a rotation; got another")
+    return matrix

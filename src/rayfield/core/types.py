@@ -1,0 +1,111 @@
+"""What every part of rayfield speaks: plain records of arrays, and the conventions they keep.
+
+Conventions (the whole library; tested in tests/core/test_conventions.py, told in docs/conventions.md)
+
+* World: right-handed, the user's units. Training happens in a normalised *scene* frame;
+  `world_from_scene` (4x4 similarity) takes scene points to the world.
+* Camera: x right, y down, z forward (OpenCV). Loaders convert to it. Pixel centres at +0.5.
+* Rays: unit directions, so `t` is a length. Density is in 1/length. A signed distance is
+  negative inside.
+* Images: height, width, channels; [0, 1] floats or uint8; sRGB; straight (unmultiplied) alpha.
+* Faces are counter-clockwise seen from outside.
+* Randomness comes from a `torch.Generator` argument; `None` means deterministic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera with OpenCV distortion, in pixels, and its pose.
+
+    `distortion` is (k1, k2, p1, p2, k3, k4, k5, k6), OpenCV's order; missing ones are zero.
+    `pose` is `world_from_camera`, or `scene_from_camera` once the scene is normalised.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    pose: Float[np.ndarray, "4 4"]
+    distortion: tuple[float, ...] = ()
+
+
+class Rays(NamedTuple):
+    """Rays with unit directions; `near` and `far` are lengths along them.
+
+    `image` is the index of the training photo a ray came from, -1 where there is none.
+    """
+
+    origins: Float[Tensor, "R 3"]
+    directions: Float[Tensor, "R 3"]
+    near: Float[Tensor, " R"]
+    far: Float[Tensor, " R"]
+    image: Int[Tensor, " R"]
+
+
+class Samples(NamedTuple):
+    """Intervals [start, end] along rays, packed: ray r owns `first[r] : first[r] + count[r]`."""
+
+    start: Float[Tensor, " S"]
+    end: Float[Tensor, " S"]
+    ray: Int[Tensor, " S"]
+    first: Int[Tensor, " R"]
+    count: Int[Tensor, " R"]
+
+
+class Rendered(NamedTuple):
+    """What a renderer returns for R rays.
+
+    `color` is composited over the background it was given; `opacity` in [0, 1]; `depth` the
+    expected distance along the ray, normalised by opacity (0 where opacity is 0);
+    `samples` how many field evaluations each ray cost; `distortion` the regulariser of
+    mip-NeRF 360 eq. 15 per ray.
+    """
+
+    color: Float[Tensor, "R 3"]
+    opacity: Float[Tensor, " R"]
+    depth: Float[Tensor, " R"]
+    samples: Int[Tensor, " R"]
+    distortion: Float[Tensor, " R"]
+
+
+class RayBatch(NamedTuple):
+    """Training rays and the pixels they should show: straight-alpha RGBA in [0, 1]."""
+
+    rays: Rays
+    rgba: Float[Tensor, "R 4"]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh, counter-clockwise from outside; optional vertex normals and RGB colours."""
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    normals: Float[np.ndarray, "V 3"] | None = None
+    colors: UInt8[np.ndarray, "V 3"] | None = None
+
+
+class SceneTraits(NamedTuple):
+    """What a method may know of a scene before it is built (scene units).
+
+    `bounded`: everything to learn lies in the cube [-1, 1]^3 (photos with alpha); otherwise
+    the subject is near the unit ball and the background extends without limit.
+    `alpha`: the photos carry alpha. `images`: number of training photos. `near`: a distance
+    from the lenses within which nothing is expected.
+    """
+
+    bounded: bool
+    alpha: bool
+    images: int
+    near: float

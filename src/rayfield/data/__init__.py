@@ -1,0 +1,1 @@
+"""Files to batches: one loader per format, all giving the same frames."""

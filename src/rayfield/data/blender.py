@@ -1,0 +1,38 @@
+"""NeRF's synthetic form: transforms_train.json, transforms_val.json, transforms_test.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rayfield.core.check import DataError
+from rayfield.data.scene import Capture, Frame, in_natural_order
+from rayfield.data.strict_json import read_json_object
+from rayfield.data.transforms import read_listing
+
+SPLITS = ("train", "val", "test")
+
+
+def split_files(root: Path) -> dict[str, Path]:
+    """The split files that a folder holds, by split."""
+    paths = {split: root / f"transforms_{split}.json" for split in SPLITS}
+    return {split: path for split, path in paths.items() if path.is_file()}
+
+
+def detect(root: Path) -> bool:
+    """Whether the folder holds a training split file."""
+    return "train" in split_files(root)
+
+
+def read(root: Path) -> Capture:
+    """Read all split files of a folder. Raises DataError on input that cannot be used."""
+    frames: dict[str, Frame] = {}
+    notes: list[str] = []
+    for split, path in split_files(root).items():
+        listing = read_listing(root, path, read_json_object(path), split=split)
+        for frame in listing.frames:
+            twin = frames.setdefault(frame.name, frame)
+            if twin is not frame:
+                what = f"lists {frame.name!r}, which is also in transforms_{twin.split}.json"
+                raise DataError(path, what, "a picture belongs to one split only")
+        notes.extend(listing.notes)
+    return Capture(root, "blender", in_natural_order(frames.values()), None, tuple(notes))

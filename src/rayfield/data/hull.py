@@ -1,0 +1,108 @@
+"""Visual hull: the box of what the alpha of all pictures leaves room for (Laurentini 1994)."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+
+from rayfield.core.types import Camera
+from rayfield.data.images import read_image
+from rayfield.data.scene import Frame
+from rayfield.math.rays import project
+
+GRIDS = (32, 48, 48)
+MAX_VIEWS = 40
+NEAREST = 0.4
+BLOCK = 8192
+OPAQUE_FROM = 8  # of 255: below lies the noise of matting tools
+
+
+class View(NamedTuple):
+    """A camera and its picture's alpha."""
+
+    camera: Camera
+    alpha: UInt8[np.ndarray, "H W"]
+
+
+def alpha_views(frames: tuple[Frame, ...]) -> list[View]:
+    """Cameras and alpha of up to 40 evenly chosen frames; opaque where a picture has none."""
+    step = max(1, -(-len(frames) // MAX_VIEWS))
+
+    def decode(frame: Frame) -> View:
+        size = (frame.camera.width, frame.camera.height)
+        picture = read_image(frame.path, size=size, downscale=frame.downscale)
+        opaque = np.full(picture.shape[:2], 255, np.uint8)
+        return View(frame.camera, picture[..., 3] if picture.shape[-1] == 4 else opaque)
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(decode, frames[::step]))
+
+
+def hull_box(
+    views: list[View], centre: Float[np.ndarray, " 3"], radius: float
+) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]] | None:
+    """Corners of the box of the visual hull within a ball, a cell of padding included.
+
+    Cells of a grid survive if no view has them on transparent ground and at least two see
+    them. Beyond a picture's border its border pixels are taken to continue, so a silhouette that
+    ends inside the picture rules out all that the picture does not show. Each of three
+    passes carves the box found by the one before with smaller cells. Conservative: alpha is
+    dilated by a cell's footprint. None where nothing survives. World units.
+    """
+    views = [view for view in views if (view.alpha >= OPAQUE_FROM).any()]
+    lower, upper = centre - radius, centre + radius
+    for count in GRIDS:
+        cell = (upper - lower) / count
+        steps = (np.arange(count) + 0.5)[:, None] * cell + lower
+        cells = np.stack(np.meshgrid(*steps.T, indexing="ij"), axis=-1).reshape(-1, 3)
+        cells = _carve(views, cells, 0.5 * float(np.linalg.norm(cell)), NEAREST * radius)
+        if len(cells) == 0:
+            return None
+        lower, upper = cells.min(axis=0) - 1.5 * cell, cells.max(axis=0) + 1.5 * cell
+    return lower, upper
+
+
+def _carve(
+    views: list[View], cells: Float[np.ndarray, "N 3"], reach: float, nearest: float
+) -> Float[np.ndarray, "M 3"]:
+    """The cells, balls of radius `reach`, that all views leave and at least two see.
+
+    A view judges no cell nearer than `nearest`, where footprints are too wide to tell anything.
+    """
+    seen = np.zeros(len(cells), np.int64)
+    for camera, alpha in views:
+        pixels, depth = _projected(camera, cells)
+        judged = depth > nearest
+        size = (camera.width, camera.height)
+        inside = judged & ((pixels >= 0) & (pixels < size)).all(axis=1)
+        footprint = reach * max(camera.fx, camera.fy) / depth[judged].min(initial=np.inf)
+        block = max(1, int(np.ceil(footprint)))
+        room = _dilated(alpha >= OPAQUE_FROM, block)
+        border = np.array(size) - 1
+        column, row = (np.clip(np.nan_to_num(pixels), 0, border) // block).astype(np.int64).T
+        alive = ~judged | room[row, column]
+        cells, seen = cells[alive], (seen + inside)[alive]
+    return cells[seen >= 2]
+
+
+def _projected(
+    camera: Camera, cells: Float[np.ndarray, "N 3"]
+) -> tuple[Float[np.ndarray, "N 2"], Float[np.ndarray, " N"]]:
+    """`project` in blocks, small enough to stay in cache and on one thread."""
+    blocks = torch.from_numpy(cells).split(BLOCK)
+    pixels, depths = zip(*(project(camera, block) for block in blocks), strict=True)
+    return torch.cat(pixels).numpy(), torch.cat(depths).numpy()
+
+
+def _dilated(mask: Bool[np.ndarray, "H W"], block: int) -> Bool[np.ndarray, "h w"]:
+    """Blocks of pixels that hold a set pixel or touch a block that does."""
+    height, width = -(-mask.shape[0] // block), -(-mask.shape[1] // block)
+    padded = np.zeros((height * block, width * block), bool)
+    padded[: mask.shape[0], : mask.shape[1]] = mask
+    blocks = np.pad(padded.reshape(height, block, width, block).any(axis=(1, 3)), 1)
+    rows = blocks[:-2] | blocks[1:-1] | blocks[2:]
+    return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]

@@ -1,0 +1,173 @@
+"""Image files to uint8 arrays, whatever the file holds and however hostile it is."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from rayfield.core.check import DataError
+
+MAX_PIXELS = 128_000_000
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif")
+# an explicit list keeps out the formats that start other programs (EPS) or nest files
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
+ORIENTATION_TAG = 0x0112
+# filters of `warnings` are global: one thread at a time may silence Pillow
+_SILENCE = threading.Lock()
+
+
+class ImageInfo(NamedTuple):
+    """What a file's header tells: stored size, whether it carries alpha, whether EXIF swaps it."""
+
+    width: int
+    height: int
+    alpha: bool
+    swapped: bool
+
+
+def _open(path: Path) -> Image.Image:
+    """The header of an image file within the pixel budget; decoding is left to the caller."""
+    if not path.is_file():
+        raise DataError(path, "is not a file", "restore the image or take it out of the data set")
+    try:
+        with _SILENCE, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(path, formats=FORMATS)
+    except UnidentifiedImageError:
+        empty = path.stat().st_size == 0
+        what = "is empty (0 bytes)" if empty else "is not an image this version can read"
+        raise DataError(path, what, "replace it by a PNG, JPEG, WebP or TIFF file") from None
+    except Image.DecompressionBombError:
+        raise _too_large(path) from None
+    except Exception as error:  # Pillow's parsers raise many kinds on damaged headers
+        raise _damaged(path, error) from None
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise _too_large(path)
+    return image
+
+
+def _too_large(path: Path) -> DataError:
+    return DataError(
+        path, f"claims more than {MAX_PIXELS // 10**6} million pixels", "shrink or remove it"
+    )
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split())[:100] or type(error).__name__
+    return DataError(path, f"cannot be decoded ({reason})", "copy it again or remove it")
+
+
+def _exif_swaps(image: Image.Image) -> bool:
+    """Whether EXIF asks for a quarter turn; a damaged EXIF block counts as none."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return False  # getexif would decode the whole picture to look behind it
+    try:
+        with _SILENCE, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return image.getexif().get(ORIENTATION_TAG) in (5, 6, 7, 8)
+    except Exception:  # as in _open
+        return False
+
+
+def image_info(path: Path) -> ImageInfo:
+    """Size, alpha and EXIF quarter turn of an image file, without decoding its pixels.
+
+    Raises DataError for a file that is not a readable image or exceeds the pixel budget.
+    """
+    with _open(path) as image:
+        alpha = image.has_transparency_data
+        return ImageInfo(image.width, image.height, alpha, _exif_swaps(image))
+
+
+def _pixels(path: Path, image: Image.Image) -> UInt8[np.ndarray, "H W C"]:
+    """8-bit RGB or RGBA pixels of a decoded image of any mode."""
+    if image.mode.startswith("I"):  # 16-bit greys; Pillow would clip them at 255
+        grey = np.asarray(image).astype(np.int64)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise DataError(path, "holds integers beyond 16 bits", "save it with 8 bits a channel")
+        return np.repeat(((grey * 255 + 32767) // 65535).astype(np.uint8)[..., None], 3, axis=-1)
+    if image.mode == "F":
+        raise DataError(path, "holds floating-point pixels", "save it with 8 bits a channel")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return np.array(image if image.mode == mode else image.convert(mode))
+
+
+def shrink(image: UInt8[np.ndarray, "H W C"], factor: int) -> UInt8[np.ndarray, "h w C"]:
+    """Average blocks of factor x factor pixels; colour is weighted by alpha where there is alpha.
+
+    Rows and columns that fill no whole block are left out, so intrinsics just divide by `factor`.
+    """
+    height, width, channels = image.shape
+    h, w = height // factor, width // factor
+    total = np.zeros((h, w, channels), np.float32)
+    weighted = channels == 4
+    for row in range(factor):
+        for column in range(factor):
+            block = image[row : h * factor : factor, column : w * factor : factor]
+            block = block.astype(np.float32)
+            if weighted:
+                block[..., :3] *= block[..., 3:]
+            total += block
+    if weighted:
+        total[..., :3] /= np.maximum(total[..., 3:], 1.0)
+        total[..., 3] /= factor**2
+    else:
+        total /= factor**2
+    return (total + 0.5).astype(np.uint8)
+
+
+def read_image(
+    path: Path, *, size: tuple[int, int] | None = None, downscale: int = 1
+) -> UInt8[np.ndarray, "H W C"]:
+    """Decode an image file to RGB or straight-alpha RGBA, averaged over downscale^2 blocks.
+
+    `size` is the (width, height) wanted after downscaling. The pixels are taken as stored; only
+    where `size` fits the EXIF-turned picture and not the stored one is it turned. Greys become
+    RGB, palettes and CMYK are converted, 16 bits are rounded to 8, of an animation the first
+    frame is taken, colour profiles are ignored. Raises DataError for anything else.
+    """
+    with _open(path) as image:
+        try:
+            image.load()
+            if size is not None and not _fits(image.size, size, downscale):
+                turned = (image.height, image.width)
+                if _fits(turned, size, downscale) and _exif_swaps(image):
+                    image = ImageOps.exif_transpose(image)
+        except Exception as error:  # as in _open
+            raise _damaged(path, error) from None
+        if size is not None and not _fits(image.size, size, downscale):
+            got = "x".join(str(n // downscale) for n in image.size)
+            raise DataError(
+                path,
+                f"is {got} pixels where {size[0]}x{size[1]} are expected",
+                "do not change images after the scene was read",
+            )
+        pixels = _pixels(path, image)
+    return pixels if downscale == 1 else shrink(pixels, downscale)
+
+
+def _fits(stored: tuple[int, int], size: tuple[int, int], downscale: int) -> bool:
+    return (stored[0] // downscale, stored[1] // downscale) == size
+
+
+def read_mask(path: Path, *, size: tuple[int, int], downscale: int = 1) -> Bool[np.ndarray, "H W"]:
+    """Which pixels a mask image keeps: black ones (below 128) are ignored.
+
+    `size` as in `read_image`; after downscaling a pixel is kept only if its whole block is.
+    """
+    keep = read_image(path)[..., 0] >= 128
+    if not _fits((keep.shape[1], keep.shape[0]), size, downscale):
+        got = f"{keep.shape[1] // downscale}x{keep.shape[0] // downscale}"
+        raise DataError(
+            path, f"is a {got} mask for a {size[0]}x{size[1]} picture", "make both the same size"
+        )
+    keep = keep[: size[1] * downscale, : size[0] * downscale]
+    blocks = keep.reshape(size[1], downscale, size[0], downscale)
+    return np.asarray(blocks.all(axis=(1, 3)))

@@ -1,0 +1,121 @@
+"""A folder to a scene: which format it is, how much fits into memory, the normalised frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from rayfield.core.check import DataError, UsageError
+from rayfield.core.types import Camera
+from rayfield.data import blender, colmap, nerfstudio, ngp
+from rayfield.data.normalise import normalise
+from rayfield.data.scene import Capture, Frame, Scene, hold_out_test, intrinsics
+from rayfield.data.strict_json import read_json_object
+from rayfield.math.rays import image_plane
+
+BYTES_LIMIT = 1_500_000_000
+EXPECTED = (
+    "expected transforms_train.json (Blender), transforms.json (instant-ngp, nerfstudio) "
+    "or sparse/0/cameras.bin, images.bin and points3D.bin beside images/ (COLMAP)"
+)
+LENS_CHECKS = 17
+
+
+def load_scene(path: Path, *, downscale: int = 1) -> Scene:
+    """Read a data set of posed pictures and normalise it; its format is told from its files.
+
+    `downscale` averages pictures over blocks of that many pixels squared; where the training
+    pictures would take more than 1.5 GB it is raised, and a note says so. Pictures are decoded
+    later, by those who need them. Raises DataError for input that cannot be used.
+    """
+    if downscale < 1:
+        raise UsageError(f"downscale is {downscale}; give 1 or more")
+    capture = read_capture(path)
+    frames, note = hold_out_test(capture.frames)
+    notes = [*capture.notes, *([note] if note else [])]
+    notes.extend(_check_lenses(capture.root, frames))
+    factor = _affordable(frames, downscale)
+    if factor > downscale:
+        notes.append(
+            f"images reduced {factor} times (--downscale {factor}) to keep the training pixels "
+            f"below {BYTES_LIMIT / 1e9:.1f} GB"
+        )
+    reduced = tuple(_reduced(frame, factor) for frame in frames)
+    return normalise(replace(capture, frames=reduced, notes=tuple(notes)))
+
+
+def read_capture(path: Path) -> Capture:
+    """Read a data set as its files have it. Raises DataError on input that cannot be used."""
+    return _reader(path)(path)
+
+
+def _reader(path: Path) -> Callable[[Path], Capture]:
+    """The loader for a folder, chosen by the files in it."""
+    if not path.exists():
+        raise DataError(path, "does not exist", EXPECTED)
+    if not path.is_dir():
+        raise DataError(path, "is not a folder", "give the folder that holds the data set")
+    if blender.detect(path):
+        return blender.read
+    if (path / "transforms.json").is_file():
+        document = read_json_object(path / "transforms.json")
+        return nerfstudio.read if nerfstudio.detect(document) else ngp.read
+    if colmap.detect(path):
+        return colmap.read
+    names = sorted(entry.name for entry in path.iterdir())
+    found = f"found {', '.join(names[:8])}{' ...' * (len(names) > 8)}" if names else "it is empty"
+    raise DataError(path, f"is not a data set of posed pictures ({found})", EXPECTED)
+
+
+def _affordable(frames: tuple[Frame, ...], downscale: int) -> int:
+    """The smallest factor, at least `downscale`, whose decoded training pictures fit."""
+    training = [frame.camera for frame in frames if frame.split == "train"]
+    lenses = {intrinsics(camera): camera for camera in training}
+    # RGBA a pixel, and two floats for each pixel of each distinct lens that distorts
+    size = 4 * sum(camera.width * camera.height for camera in training)
+    size += 8 * sum(c.width * c.height for c in lenses.values() if any(c.distortion))
+    while size / downscale**2 > BYTES_LIMIT:
+        downscale += 1
+    return downscale
+
+
+def _reduced(frame: Frame, factor: int) -> Frame:
+    """The frame of a picture averaged over blocks of factor^2 pixels."""
+    camera = frame.camera
+    width, height = camera.width // factor, camera.height // factor
+    if width < 1 or height < 1:
+        what = f"is {camera.width}x{camera.height} pixels: nothing is left at downscale {factor}"
+        raise DataError(frame.path, what, "use a smaller downscale or a larger picture")
+    small = replace(
+        camera,
+        width=width,
+        height=height,
+        fx=camera.fx / factor,
+        fy=camera.fy / factor,
+        cx=camera.cx / factor,
+        cy=camera.cy / factor,
+    )
+    return replace(frame, camera=small, downscale=factor)
+
+
+def _check_lenses(root: Path, frames: tuple[Frame, ...]) -> list[str]:
+    """Notes on odd principal points; DataError for a lens that folds within its picture."""
+    notes = []
+    for name, camera in {intrinsics(f.camera): (f.name, f.camera) for f in frames}.values():
+        if _folds(camera):
+            what = f"frame {name!r}: the lens distortion {camera.distortion} folds the picture over"
+            raise DataError(root, what, "calibrate again or leave the distortion out")
+        if not (0 <= camera.cx <= camera.width and 0 <= camera.cy <= camera.height):
+            notes.append(f"{name}: the principal point lies outside the picture")
+    return notes
+
+
+def _folds(camera: Camera) -> bool:
+    """Whether some pixel of a 17x17 grid up to the borders has no ray."""
+    x = torch.linspace(0, camera.width, LENS_CHECKS, dtype=torch.float64)
+    y = torch.linspace(0, camera.height, LENS_CHECKS, dtype=torch.float64)
+    pixels = torch.cartesian_prod(x, y)
+    return bool(image_plane(camera, pixels).isnan().any())

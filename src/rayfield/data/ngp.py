@@ -1,0 +1,16 @@
+"""instant-ngp's form: one transforms.json that lists all frames, OpenCV lens, no splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rayfield.data.scene import Capture, in_natural_order
+from rayfield.data.strict_json import read_json_object
+from rayfield.data.transforms import read_listing
+
+
+def read(root: Path) -> Capture:
+    """Read ROOT/transforms.json. Raises DataError on input that cannot be used."""
+    path = root / "transforms.json"
+    listing = read_listing(root, path, read_json_object(path))
+    return Capture(root, "ngp", in_natural_order(listing.frames), None, listing.notes)

@@ -1,0 +1,194 @@
+"""Pixels and the rays through them: training batches, whole views, new cameras."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from rayfield.core.check import DataError
+from rayfield.core.types import Camera, RayBatch, Rays, SceneTraits
+from rayfield.data.images import read_image, read_mask
+from rayfield.data.scene import Frame, Scene, intrinsics
+from rayfield.math.rays import camera_rays as rays_of_pixels
+from rayfield.math.rays import image_plane, pixel_grid, ray_box
+
+log = logging.getLogger("rayfield")
+
+DECODERS = 2
+# unbounded scenes: far enough for every sky, and exact in float32
+FAR = 1e6
+
+
+def bounded_rays(
+    origins: Float[Tensor, "R 3"], directions: Float[Tensor, "R 3"], traits: SceneTraits
+) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
+    """Where to look along rays: (near, far).
+
+    Bounded scenes: inside the cube [-1, 1]^3, no nearer than `traits.near`; both 0 for a ray
+    that misses it. Unbounded scenes: from `traits.near` to FAR.
+    """
+    if not traits.bounded:
+        near = origins.new_full((len(origins),), traits.near)
+        return near, torch.full_like(near, FAR)
+    near, far = ray_box(origins, directions)
+    hit = far > traits.near
+    return near.clamp_min(traits.near) * hit, far * hit
+
+
+def camera_rays(camera: Camera, traits: SceneTraits, *, pixel_offset: float = 0.5) -> Rays:
+    """The H*W rays of a camera, row-major, in float32; `pixel_offset` as in `pixel_grid`.
+
+    The camera's pose is scene_from_camera. The rays belong to no training photo (image = -1).
+    """
+    pixels = pixel_grid(camera.width, camera.height, pixel_offset=pixel_offset)
+    origins, directions = (x.float().contiguous() for x in rays_of_pixels(camera, pixels))
+    near, far = bounded_rays(origins, directions, traits)
+    return Rays(origins, directions, near, far, torch.full((len(origins),), -1))
+
+
+def view_rays(scene: Scene, frame: Frame) -> Rays:
+    """The H*W rays of one of the scene's pictures, row-major (image = -1)."""
+    return camera_rays(frame.camera, scene.traits)
+
+
+def view_image(frame: Frame) -> Float[Tensor, "H W 4"]:
+    """The picture of a frame: straight-alpha RGBA in [0, 1], opaque where it has no alpha."""
+    pixels = torch.from_numpy(_decode(frame)).float() / 255
+    if pixels.shape[-1] == 4:
+        return pixels
+    return torch.cat([pixels, torch.ones_like(pixels[..., :1])], dim=-1)
+
+
+def _decode(frame: Frame) -> UInt8[np.ndarray, "H W C"]:
+    camera = frame.camera
+    size = (camera.width, camera.height)
+    return read_image(frame.path, size=size, downscale=frame.downscale)
+
+
+class PixelSampler:
+    """Random training pixels of one split, with their rays, as fast as a step needs them.
+
+    All pictures are decoded once into one flat uint8 tensor (RGBA if the scene has alpha, else
+    RGB). Masked pixels are never drawn. Where a lens distorts, its inverse is a table over the
+    pixels of each distinct lens.
+    """
+
+    def __init__(self, scene: Scene, split: str = "train") -> None:
+        frames = scene.split(split)
+        if not frames:
+            raise DataError(scene.root, f"has no {split} images", "choose another split")
+        self.traits = scene.traits
+        cameras = [frame.camera for frame in frames]
+        sizes = [camera.width * camera.height for camera in cameras]
+        self.pixels = _load_pixels(frames, 4 if scene.traits.alpha else 3)
+        self.valid = _load_masks(frames)
+        self.planes, plane_first = _lens_tables(cameras)
+        self.first = torch.tensor([0, *np.cumsum(sizes)[:-1].tolist()])
+        # one column an image, so that a draw gathers once and then works on contiguous rows
+        widths = torch.tensor([camera.width for camera in cameras])
+        self.layout = torch.stack([self.first, widths, plane_first])
+        lenses = torch.tensor([[c.fx, c.fy, c.cx, c.cy] for c in cameras], dtype=torch.float32)
+        poses = torch.from_numpy(np.stack([camera.pose for camera in cameras])).float()
+        columns = poses[:, :3].permute(2, 1, 0).reshape(12, -1)  # right, down, forward, centre
+        self.cameras = torch.cat([columns, lenses.T])
+
+    def __len__(self) -> int:
+        """How many pixels can be drawn."""
+        return len(self.pixels if self.valid is None else self.valid)
+
+    def sample(self, n: int, *, generator: torch.Generator | None) -> RayBatch:
+        """Draw n pixels uniformly (with replacement) and the rays through their centres."""
+        index = torch.randint(len(self), (n,), generator=generator)
+        if self.valid is not None:
+            index = self.valid[index]
+        image = torch.searchsorted(self.first, index, right=True) - 1
+        camera = self.cameras.index_select(1, image)
+        first, width, plane_first = self.layout.index_select(1, image)
+        if self.planes is None:
+            x, y = _pinhole(index - first, width, camera[12:])
+        else:
+            x, y = self.planes.index_select(0, index - first + plane_first).T
+        directions = torch.addcmul(camera[6:9], camera[0:3], x).addcmul_(camera[3:6], y)
+        directions = directions.mul_((x * x + y * y + 1).rsqrt_()).T  # columns are orthonormal
+        origins = camera[9:12].T
+        near, far = bounded_rays(origins, directions, self.traits)
+        rays = Rays(origins.contiguous(), directions.contiguous(), near, far, image)
+        return RayBatch(rays, self._rgba(index))
+
+    def _rgba(self, index: Tensor) -> Float[Tensor, "R 4"]:
+        chosen = self.pixels.index_select(0, index).float().mul_(1 / 255)
+        if chosen.shape[-1] == 4:
+            return chosen
+        return torch.nn.functional.pad(chosen, (0, 1), value=1.0)
+
+
+def _pinhole(local: Tensor, width: Tensor, lens: Tensor) -> tuple[Tensor, Tensor]:
+    """The plane z = 1 at the centres of pixels numbered row by row; `lens` rows fx, fy, cx, cy."""
+    row = torch.div(local, width, rounding_mode="floor")
+    column = local - row * width
+    return (column + 0.5 - lens[2]) / lens[0], (row + 0.5 - lens[3]) / lens[1]
+
+
+def _load_pixels(frames: tuple[Frame, ...], channels: int) -> UInt8[Tensor, "P C"]:
+    """All pictures, decoded by two threads, one after the other in one tensor."""
+    sizes = [frame.camera.width * frame.camera.height for frame in frames]
+    ends = np.cumsum(sizes).tolist()
+    pixels = np.full((ends[-1], channels), 255, np.uint8)
+
+    def decode(index: int) -> None:
+        picture = _decode(frames[index])
+        kept = min(channels, picture.shape[-1])
+        flat = picture.reshape(-1, picture.shape[-1])
+        pixels[ends[index] - sizes[index] : ends[index], :kept] = flat[:, :kept]
+
+    with ThreadPoolExecutor(DECODERS) as pool:
+        list(pool.map(decode, range(len(frames))))
+    return torch.from_numpy(pixels)
+
+
+def _load_masks(frames: tuple[Frame, ...]) -> Int[Tensor, " V"] | None:
+    """Numbers of the pixels that masks keep, None where no picture has a mask."""
+    if not any(frame.mask for frame in frames):
+        return None
+    kept = []
+    for frame in frames:
+        camera = frame.camera
+        if frame.mask is None:
+            kept.append(np.ones(camera.width * camera.height, bool))
+        else:
+            size = (camera.width, camera.height)
+            mask = read_mask(frame.mask, size=size, downscale=frame.downscale)
+            kept.append(mask.reshape(-1))
+    keep = np.concatenate(kept)
+    valid = np.flatnonzero(keep)
+    if len(valid) == 0:
+        path = next(frame.mask for frame in frames if frame.mask)
+        raise DataError(path, "and all other masks are black", "white marks the pixels to use")
+    log.info("masks: %.0f %% of the pixels are used", 100 * keep.mean())
+    return torch.from_numpy(valid)
+
+
+def _lens_tables(
+    cameras: list[Camera],
+) -> tuple[Float[Tensor, "T 2"] | None, Int[Tensor, " I"]]:
+    """Undistorted plane points of every pixel of each distinct lens, and where each image's start.
+
+    None in place of the tables where no lens distorts.
+    """
+    if not any(any(camera.distortion) for camera in cameras):
+        return None, torch.zeros(len(cameras), dtype=torch.int64)
+    tables: list[Tensor] = []
+    start: dict[tuple[float, ...], int] = {}
+    rows = 0
+    for camera in cameras:
+        key = intrinsics(camera)
+        if key not in start:
+            table = image_plane(camera, pixel_grid(camera.width, camera.height)).float()
+            start[key], rows = rows, rows + len(table)
+            tables.append(table)
+    return torch.cat(tables), torch.tensor([start[intrinsics(camera)] for camera in cameras])

@@ -1,0 +1,121 @@
+"""The records of a data set: frames as read (`Capture`) and normalised (`Scene`); the split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from rayfield.core.types import Camera, SceneTraits
+
+TEST_EVERY = 8
+SHOWN_NAMES = 5
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One posed picture: `name` is its path in the data set, `split` train, val or test.
+
+    `camera` describes the picture after averaging over blocks of `downscale`^2 stored pixels.
+    `mask` is a picture whose black pixels are not to be learnt from.
+    """
+
+    name: str
+    camera: Camera
+    path: Path
+    split: str
+    mask: Path | None = None
+    downscale: int = 1
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A data set as its files say: camera poses are world_from_camera, points in the world."""
+
+    root: Path
+    format: str
+    frames: tuple[Frame, ...]
+    points: Float[np.ndarray, "N 3"] | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A normalised data set: camera poses are scene_from_camera, rigid.
+
+    `world_from_scene` is the similarity (4x4, float64) back to the user's frame and units.
+    `notes` tell in plain sentences what the reader met and decided. `fingerprint` is the sha256
+    of poses, intrinsics, names and file sizes.
+    """
+
+    root: Path
+    format: str
+    frames: tuple[Frame, ...]
+    world_from_scene: Float[np.ndarray, "4 4"]
+    traits: SceneTraits
+    notes: tuple[str, ...]
+    fingerprint: str
+
+    def split(self, name: str) -> tuple[Frame, ...]:
+        """The frames of a split: "train", "val" or "test"; empty where there are none."""
+        return tuple(frame for frame in self.frames if frame.split == name)
+
+
+def intrinsics(camera: Camera) -> tuple[float, ...]:
+    """All of a camera but its pose: equal for pictures taken through the same lens."""
+    lens = (camera.fx, camera.fy, camera.cx, camera.cy)
+    return (float(camera.width), float(camera.height), *lens, *camera.distortion)
+
+
+@dataclass
+class Remarks:
+    """What is said of many pictures, gathered so that it becomes one sentence for all of them."""
+
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, predicate: str, name: str) -> None:
+        """Remember that `predicate` ("do not exist") holds for the picture `name`."""
+        self.names.setdefault(predicate, []).append(name)
+
+    def sentences(self, total: int) -> tuple[str, ...]:
+        """One sentence for each predicate: "3 of 20 listed images do not exist: a, b, c"."""
+        return tuple(
+            f"{len(names)} of {total} listed images {predicate}: {shortened(names)}"
+            for predicate, names in self.names.items()
+        )
+
+
+def shortened(names: list[str]) -> str:
+    """The first few names, fit for a terminal, with an ellipsis where there are more."""
+    names = ["".join(c if c.isprintable() else "?" for c in name) for name in names]
+    more = " ..." if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more
+
+
+def natural_order(name: str) -> tuple[tuple[int, str], ...]:
+    """A sorting key under which img2 comes before img10."""
+    parts = re.split(r"([0-9]{1,18})", name)
+    return tuple((int(p), "") if i % 2 else (-1, p) for i, p in enumerate(parts))
+
+
+def in_natural_order(frames: Iterable[Frame]) -> tuple[Frame, ...]:
+    """Frames sorted by name, numbers as numbers: the order in which pictures were mostly taken."""
+    return tuple(sorted(frames, key=lambda frame: (natural_order(frame.name), frame.name)))
+
+
+def hold_out_test(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], str | None]:
+    """Where no test pictures are published, every 8th of the sorted names becomes one.
+
+    The rule of LLFF and mip-NeRF 360 (index 0, 8, 16, ... in plain lexical order). With fewer
+    than three training pictures none is held out. Returns the frames and a note if it acted.
+    """
+    names = sorted(frame.name for frame in frames if frame.split == "train")
+    if len(names) < 3 or any(frame.split == "test" for frame in frames):
+        return frames, None
+    held = set(names[::TEST_EVERY])
+    note = f"{len(held)} of {len(names)} images held out for test (every {TEST_EVERY}th by name)"
+    return tuple(replace(f, split="test") if f.name in held else f for f in frames), note

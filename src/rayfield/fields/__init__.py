@@ -1,0 +1,1 @@
+"""Fields: modules from position (and direction) to value."""

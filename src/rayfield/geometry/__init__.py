@@ -1,0 +1,1 @@
+"""Discrete geometry that takes callables: extraction, meshes, mesh files."""

@@ -1,0 +1,1 @@
+"""Compiled CPU kernels; each has a readable twin elsewhere, named in its docstring."""

@@ -1,0 +1,185 @@
+"""The compiled radiance field as a differentiable function of torch tensors.
+
+`Renderer` owns the storage that forward and reverse share; `Render` is the autograd function.
+Nothing is copied between torch and the kernels except the small matrices and the
+half-precision table, which is refreshed when the parameter has changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rayfield.core.types import Rays
+from rayfield.kernels import march
+from rayfield.kernels.hash_encode import Levels
+from rayfield.kernels.pool import pool
+from rayfield.kernels.radiance import (
+    Batch,
+    Image,
+    Store,
+    Weights,
+    densities,
+    encode_all,
+    render_chunks,
+)
+from rayfield.kernels.radiance_backward import Gradients, backward_chunks, scatter_chunks
+
+_ALIGN = 8  # rows of the matrix kernels' blocks: chunks begin at a multiple
+_RGB = 8  # padded width of the colour output
+
+
+@dataclass
+class Packed:
+    """Where the samples of a batch lie; `used` of the rays fit into the capacity."""
+
+    used: int
+    rows: int
+    first: np.ndarray
+    count: np.ndarray
+    rays: np.ndarray
+    begin: np.ndarray
+
+
+class Renderer:
+    """Storage and half-precision table of one field on the CPU.
+
+    One forward at a time: its activations are overwritten by the next one.
+    """
+
+    def __init__(self, table: Tensor, levels: Levels) -> None:
+        self.table = table
+        self.levels = levels
+        self.half = torch.empty(table.shape, dtype=torch.float16)
+        self.store: Store | None = None
+        self.forwards = 0
+        self._version = -1
+
+    def refresh(self) -> np.ndarray:
+        """The table in half precision, as bits; converted again if the table has changed."""
+        if self._version != self.table._version:
+            self.half.copy_(self.table.detach())
+            self._version = self.table._version
+        return self.half.view(torch.int16).numpy()
+
+    def reserve(self, rows: int, matrices: tuple[Tensor, ...]) -> None:
+        """Storage for that many samples (and padding), kept for later batches."""
+        have = 0 if self.store is None else len(self.store.start)
+        need = rows + (march.CHUNKS + 1) * _ALIGN + 96
+        if self.store is None or have < need:
+            self.store = _allocate(max(need, have * 3 // 2), *(m.shape for m in matrices[:4]))
+
+    def pack(self, grid: march.Grid, rays: Rays, jitter: Tensor | None, capacity: int) -> Packed:
+        """Count the samples of the rays, and cut the rays that fit into chunks of equal work."""
+        bundle = _bundle(rays, jitter)
+        count = np.zeros(len(rays.near), np.int64)
+        empty, none = np.empty(0, np.float32), np.empty((0, 3), np.float32)
+        pool().run(march.count_samples, grid, bundle, count, empty, empty, none)
+        total = np.cumsum(count)
+        used = int(np.searchsorted(total, capacity, side="right"))
+        count, total = count[:used], total[:used]
+        sum_all = int(total[-1]) if used else 0
+        goals = np.arange(1, march.CHUNKS) * sum_all / march.CHUNKS
+        inner = np.searchsorted(total, goals)
+        chunks = np.concatenate([[0], inner, [used]]).astype(np.int64)
+        before = np.concatenate([[0], total]).astype(np.int64)
+        sizes = before[chunks[1:]] - before[chunks[:-1]]
+        padded = (sizes + _ALIGN - 1) // _ALIGN * _ALIGN
+        begin = np.concatenate([[0], np.cumsum(padded)]).astype(np.int64)
+        shift = np.repeat(begin[:-1] - before[chunks[:-1]], np.diff(chunks))
+        return Packed(used, int(begin[-1]), before[:-1] + shift, count, chunks, begin[:-1])
+
+    def fill(
+        self, grid: march.Grid, rays: Rays, jitter: Tensor | None, packed: Packed
+    ) -> None:
+        """Write positions, starts and lengths of the packed samples."""
+        store = self.store
+        assert store is not None
+        for chunk in range(march.CHUNKS):  # padding rows are encoded, so they must be valid
+            last = packed.rays[chunk + 1] - 1
+            if last >= packed.rays[chunk]:
+                end = packed.first[last] + packed.count[last]
+                store.position[end : end + _ALIGN] = 0
+        bundle = _bundle(rays, jitter)
+        pool().run(march.fill_samples, grid, bundle, packed.rays, packed.first, packed.count,
+                   store.start, store.delta, store.position)  # fmt: skip
+
+
+def _bundle(rays: Rays, jitter: Tensor | None) -> march.Bundle:
+    offset = torch.full_like(rays.near, 0.5) if jitter is None else jitter
+    tensors = (rays.origins, rays.directions, rays.near, rays.far, offset)
+    return march.Bundle(*(x.contiguous().numpy() for x in tensors))
+
+
+def _allocate(rows: int, *shapes: tuple[int, ...]) -> Store:
+    """Rows of storage for matrices [out, in] of these shapes (hidden, geometry, colour 1, 2)."""
+
+    def floats(*shape: int) -> np.ndarray:
+        return np.empty((rows, *shape), np.float32)
+
+    (_, features), (geometry, _), (color1, _), (color2, _) = shapes
+    return Store(
+        floats(3), floats(), floats(), floats(), floats(), np.empty(rows, np.int32),
+        floats(features), floats(geometry), floats(color1), floats(color2), floats(_RGB),
+    )  # fmt: skip
+
+
+def _weights(matrices: tuple[Tensor, ...]) -> Weights:
+    hidden, geometry, color1, color2, rgb = (m.detach() for m in matrices)
+    rgb = nn.functional.pad(rgb, (0, 0, 0, _RGB - len(rgb)))
+    plain = [m.contiguous().numpy() for m in (hidden, geometry, color1, color2, rgb)]
+    return Weights(*plain, *(np.ascontiguousarray(m.T) for m in plain))
+
+
+class Render(torch.autograd.Function):
+    """(color without background, opacity, depth sum, distortion, live) of packed rays.
+
+    Arguments: renderer, packed, harmonics [R, 16], cutoff, table, then the five matrices. The
+    table's gradient is added to `table.grad` directly: it is as large as the table.
+    """
+
+    @staticmethod
+    def forward(ctx, renderer, packed, harmonics, cutoff, table, *matrices):  # type: ignore[override]
+        weights = _weights(matrices)
+        store = renderer.store
+        live, kept = np.zeros(packed.used, np.int64), np.zeros(march.CHUNKS, np.int64)
+        batch = Batch(harmonics.numpy(), packed.first, packed.count, live,
+                      packed.rays, packed.begin, kept)  # fmt: skip
+        outputs = [torch.empty(packed.used, 3)] + [torch.empty(packed.used) for _ in range(3)]
+        image = Image(*(x.numpy() for x in outputs))
+        half = renderer.refresh()
+        pool().run(encode_all, half, renderer.levels, store.position, store.encoding, packed.rows)
+        pool().run(render_chunks, weights, store, batch, image, np.float32(cutoff))
+        renderer.forwards += 1
+        ctx.state = (renderer, renderer.forwards, weights, batch, image, table)
+        live = torch.from_numpy(live)
+        ctx.mark_non_differentiable(live)
+        return (*outputs, live)
+
+    @staticmethod
+    def backward(ctx, color, opacity, depth, distortion, _live):  # type: ignore[override]
+        renderer, forward, weights, batch, image, table = ctx.state
+        if forward != renderer.forwards:
+            raise RuntimeError("backward of a render whose activations were overwritten by a later one")
+        reverse = Image(*(x.contiguous().numpy() for x in (color, opacity, depth, distortion)))
+        shapes = [w.shape for w in weights[:5]]
+        grads = Gradients(*(np.zeros((march.CHUNKS, *shape), np.float32) for shape in shapes))
+        store = renderer.store
+        pool().run(backward_chunks, weights, store, batch, image, reverse, grads)
+        if table.grad is None:
+            table.grad = torch.zeros_like(table)
+        gradient = table.grad.numpy()
+        pool().run(scatter_chunks, gradient, renderer.levels, store, batch)
+        *first, rgb = (torch.from_numpy(g.sum(0)) for g in grads)
+        return (None, None, None, None, None, *first, rgb[:3])
+
+
+def density(renderer: Renderer, matrices: tuple[Tensor, ...], points: Tensor) -> Tensor:
+    """Density at points of the unit cube [N, 3]; no gradient."""
+    sigma = torch.empty(len(points))
+    pool().run(densities, renderer.refresh(), renderer.levels, _weights(matrices),
+               points.contiguous().numpy(), sigma.numpy())  # fmt: skip
+    return sigma

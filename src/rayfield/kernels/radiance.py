@@ -1,0 +1,243 @@
+"""A hash-grid radiance field rendered along packed samples, forward and reverse, fused.
+
+Twin: `methods.instant_ngp` composed of `fields.hashgrid`, `fields.mlp` and `render.volume`.
+
+The batch is cut into a fixed number of chunks of whole rays. Encoding runs over all samples,
+level by level (tables are larger than a core's cache); everything after it runs chunk by chunk,
+in tiles of rows that stay in cache. Samples behind an opaque surface are dropped before the
+colour network, by moving the rows of the remaining ones together. The reverse recomputes the
+density network's hidden layer, which costs less than storing it.
+
+Rates: density = exp(first geometry feature); colour = logistic; no biases, as in Instant-NGP.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import float32
+
+from rayfield.kernels.gemm import layer
+from rayfield.kernels.hash_encode import encode
+from rayfield.kernels.jit import kernel, take_ticket
+from rayfield.kernels.march import CHUNKS
+
+TILE = 96  # rows of activations that stay in the first-level cache
+_BLOCK = 8192  # samples a thread encodes at a time
+LOG_DENSITY_MAX = 15.0
+
+
+class Weights(NamedTuple):
+    """The two MLPs: matrices [out, in] and their transposes; `rgb` is padded to 8 outputs."""
+
+    hidden: np.ndarray
+    geometry: np.ndarray
+    color1: np.ndarray
+    color2: np.ndarray
+    rgb: np.ndarray
+    hidden_t: np.ndarray
+    geometry_t: np.ndarray
+    color1_t: np.ndarray
+    color2_t: np.ndarray
+    rgb_t: np.ndarray
+
+
+class Store(NamedTuple):
+    """What is kept of each sample, one row each (capacity rows, plus padding).
+
+    position [S, 3] in the unit cube, start, delta, sigma, through (transmittance in front) [S],
+    ray [S] int32, encoding [S, 4 L], geometry [S, 16], color1, color2 [S, 64], rgb [S, 8].
+    """
+
+    position: np.ndarray
+    start: np.ndarray
+    delta: np.ndarray
+    sigma: np.ndarray
+    through: np.ndarray
+    ray: np.ndarray
+    encoding: np.ndarray
+    geometry: np.ndarray
+    color1: np.ndarray
+    color2: np.ndarray
+    rgb: np.ndarray
+
+
+class Batch(NamedTuple):
+    """How the samples of a batch are packed.
+
+    harmonics [R, 16]: view directions as spherical harmonics; first, count [R]: a ray's samples;
+    live [R]: how many of them were kept; rays [CHUNKS + 1]: first ray of each chunk;
+    begin, kept [CHUNKS]: first row of a chunk (a multiple of 8) and its kept samples.
+    """
+
+    harmonics: np.ndarray
+    first: np.ndarray
+    count: np.ndarray
+    live: np.ndarray
+    rays: np.ndarray
+    begin: np.ndarray
+    kept: np.ndarray
+
+
+class Image(NamedTuple):
+    """What each ray sees, or the gradient with respect to it.
+
+    color [R, 3] without background, opacity, depth (sum of w t, not normalised) and distortion
+    [R] (mip-NeRF 360, eq. 15, over s = t / (1 + t)).
+    """
+
+    color: np.ndarray
+    opacity: np.ndarray
+    depth: np.ndarray
+    distortion: np.ndarray
+
+
+@kernel
+def encode_all(ticket, table, levels, position, encoding, total):
+    """Encode samples [0, total), blocks of samples shared out among threads."""
+    while True:
+        first = take_ticket(ticket) * _BLOCK
+        if first >= total:
+            break
+        encode(table, levels, position, first, min(first + _BLOCK, total), encoding)
+
+
+@kernel
+def _density(weights, store, first, last, hidden):
+    """Geometry features of samples [first, last)."""
+    for s in range(first, last, TILE):
+        n = min(TILE, last - s)
+        layer(hidden, 0, store.encoding, s, weights.hidden_t, n, True)
+        layer(store.geometry, s, hidden, 0, weights.geometry_t, n, False)
+
+
+@kernel
+def _keep(store, source, target):
+    """Move a sample's row from source to target."""
+    for k in range(3):
+        store.position[target, k] = store.position[source, k]
+    store.start[target] = store.start[source]
+    store.delta[target] = store.delta[source]
+    for k in range(store.encoding.shape[1]):
+        store.encoding[target, k] = store.encoding[source, k]
+    for k in range(store.geometry.shape[1]):
+        store.geometry[target, k] = store.geometry[source, k]
+
+
+@kernel
+def _terminate(store, batch, chunk, cutoff):
+    """Densities and transmittances; drops samples behind T < cutoff and closes the gaps."""
+    target = batch.begin[chunk]
+    for r in range(batch.rays[chunk], batch.rays[chunk + 1]):
+        through, count = float32(1), 0
+        for s in range(batch.first[r], batch.first[r] + batch.count[r]):
+            if through < cutoff:
+                break
+            sigma = math.exp(min(store.geometry[s, 0], float32(LOG_DENSITY_MAX)))
+            if s != target:
+                _keep(store, s, target)
+            store.sigma[target], store.through[target], store.ray[target] = sigma, through, r
+            through *= math.exp(-sigma * store.delta[target])
+            target += 1
+            count += 1
+        batch.live[r] = count
+    batch.kept[chunk] = target - batch.begin[chunk]
+
+
+@kernel
+def _color_input(store, harmonics, first, n, out):
+    """Rows of the colour network's input: geometry features, then the view direction."""
+    width = store.geometry.shape[1]
+    for i in range(n):
+        for k in range(width):
+            out[i, k] = store.geometry[first + i, k]
+        ray = store.ray[first + i]
+        for k in range(harmonics.shape[1]):
+            out[i, width + k] = harmonics[ray, k]
+
+
+@kernel
+def _colors(weights, store, harmonics, first, last, inputs):
+    """Colours of the live samples [first, last)."""
+    for s in range(first, last, TILE):
+        n = min(TILE, last - s)
+        _color_input(store, harmonics, s, n, inputs)
+        layer(store.color1, s, inputs, 0, weights.color1_t, n, True)
+        layer(store.color2, s, store.color1, s, weights.color2_t, n, True)
+        layer(store.rgb, s, store.color2, s, weights.rgb_t, n, False)
+        for i in range(s, s + n):
+            for k in range(3):
+                store.rgb[i, k] = float32(1) / (float32(1) + math.exp(-store.rgb[i, k]))
+
+
+@kernel
+def _composite(store, batch, image, chunk):
+    """Colour, opacity, depth and distortion of each ray."""
+    s = batch.begin[chunk]
+    for r in range(batch.rays[chunk], batch.rays[chunk + 1]):
+        red = green = blue = opacity = depth = moment = distortion = float32(0)
+        for _ in range(batch.live[r]):
+            w = store.through[s] * -math.expm1(-store.sigma[s] * store.delta[s])
+            red += w * store.rgb[s, 0]
+            green += w * store.rgb[s, 1]
+            blue += w * store.rgb[s, 2]
+            middle, width = _spacing(store, s)
+            distortion += float32(2) * w * (middle * opacity - moment) + w * w * width / float32(3)
+            moment += w * middle
+            opacity += w
+            depth += w * (store.start[s] + float32(0.5) * store.delta[s])
+            s += 1
+        image.color[r, 0], image.color[r, 1], image.color[r, 2] = red, green, blue
+        image.opacity[r], image.depth[r], image.distortion[r] = opacity, depth, distortion
+
+
+@kernel
+def _spacing(store, s):
+    """Middle and width of a sample in s = t / (1 + t)."""
+    end = store.start[s] + store.delta[s]
+    low = store.start[s] / (float32(1) + store.start[s])
+    high = end / (float32(1) + end)
+    return float32(0.5) * (low + high), high - low
+
+
+@kernel
+def render_chunks(ticket, weights, store, batch, image, cutoff):
+    """Density, early termination, colour and compositing of all chunks."""
+    while True:
+        chunk = take_ticket(ticket)
+        if chunk >= CHUNKS:
+            break
+        first = batch.begin[chunk]
+        total = 0
+        for r in range(batch.rays[chunk], batch.rays[chunk + 1]):
+            total += batch.count[r]
+        hidden = np.empty((TILE, weights.hidden.shape[0]), np.float32)
+        inputs = np.empty((TILE, weights.color1.shape[1]), np.float32)
+        _density(weights, store, first, first + total, hidden)
+        _terminate(store, batch, chunk, cutoff)
+        last = first + batch.kept[chunk]
+        _colors(weights, store, batch.harmonics, first, last, inputs)
+        _composite(store, batch, image, chunk)
+
+
+@kernel
+def densities(ticket, table, levels, weights, position, sigma):
+    """sigma[s] of points in the unit cube, blocks of points shared out among threads."""
+    total = position.shape[0]
+    encoding = np.empty((_BLOCK, weights.hidden.shape[1]), np.float32)
+    hidden = np.empty((TILE, weights.hidden.shape[0]), np.float32)
+    geometry = np.empty((TILE, weights.geometry.shape[0]), np.float32)
+    while True:
+        first = take_ticket(ticket) * _BLOCK
+        if first >= total:
+            break
+        here = position[first : first + _BLOCK]
+        encode(table, levels, here, 0, here.shape[0], encoding)
+        for s in range(0, here.shape[0], TILE):
+            n = min(TILE, here.shape[0] - s)
+            layer(hidden, 0, encoding, s, weights.hidden_t, n, True)
+            layer(geometry, 0, hidden, 0, weights.geometry_t, n, False)
+            for i in range(n):
+                sigma[first + s + i] = math.exp(min(geometry[i, 0], float32(LOG_DENSITY_MAX)))

@@ -1,0 +1,1 @@
+"""Objectives: tensors to named, unweighted terms."""

@@ -1,0 +1,1 @@
+"""Renderers: functions of callables, without losses."""

@@ -1,0 +1,151 @@
+"""An occupancy grid: where a scene is empty, so that rays need not look there.
+
+Instant-NGP, Mueller et al. 2022, arXiv:2201.05989, Appendix E.1: a running maximum of density per
+cell, decayed so that cells can become empty. Departures: one grid over the contracted scene
+instead of cascades; densities met while rendering are fed back, which costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+
+from rayfield.core.types import Rays, Samples
+from rayfield.kernels import march as kernel
+from rayfield.math.rays import contract
+
+DensityFn = Callable[[Tensor], Tensor]
+
+
+class OccupancyGrid(nn.Module):
+    """`side`^3 cells over the cube [-limit, limit]^3 of the (contracted) scene; all start occupied.
+
+    limit 1: the scene lies in [-1, 1]^3; limit 2: it is unbounded and contracted.
+    """
+
+    def __init__(self, side: int, *, contracted: bool) -> None:
+        super().__init__()
+        if side % 8:
+            raise ValueError(f"side: expected a multiple of 8, got {side}")
+        self.side = side
+        self.limit = 2.0 if contracted else 1.0
+        self.density: Tensor
+        self.bits: Tensor
+        self.register_buffer("density", torch.zeros(side**3))
+        self.register_buffer("bits", torch.full((side**3 // 8,), 255, dtype=torch.uint8))
+
+    def unit(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
+        """Scene points to the unit cube of the field (contracted if the scene is unbounded)."""
+        inside = contract(points) if self.limit > 1 else points
+        return inside * (0.5 / self.limit) + 0.5
+
+    def cells(self, unit: Float[Tensor, "N 3"]) -> Int[Tensor, " N"]:
+        """Cell index of points of the unit cube, x fastest."""
+        x, y, z = (unit * self.side).long().clamp(0, self.side - 1).unbind(-1)
+        return x + self.side * (y + self.side * z)
+
+    def occupied(self) -> Tensor:
+        """Occupancy of every cell, bool [side^3]."""
+        shifts = torch.arange(8, dtype=torch.uint8, device=self.bits.device)
+        return ((self.bits[:, None] >> shifts) & 1).bool().view(-1)
+
+    @torch.no_grad()
+    def update(
+        self,
+        density: DensityFn,
+        cells: Int[Tensor, " N"],
+        *,
+        decay: float,
+        generator: Generator | None,
+    ) -> None:
+        """Decay the cells' densities and raise them to `density` (of unit-cube points [N, 3]).
+
+        One point per cell: random with a generator, else its centre.
+        """
+        x, y, z = cells % self.side, cells // self.side % self.side, cells // self.side**2
+        corner = torch.stack([x, y, z], -1)
+        offset = torch.full(corner.shape, 0.5)
+        if generator is not None:
+            offset = torch.rand(corner.shape, generator=generator)
+        offset = offset.to(corner.device)
+        sampled = density(((corner + offset) / self.side).float())
+        self.density[cells] = torch.maximum(self.density[cells] * decay, sampled)
+
+    @torch.no_grad()
+    def observe(self, unit: Float[Tensor, "N 3"], sigma: Float[Tensor, " N"]) -> None:
+        """Raise cells to densities met while rendering."""
+        self.density.scatter_reduce_(0, self.cells(unit), sigma, "amax")
+
+    @torch.no_grad()
+    def threshold(self, length: float, most: float) -> None:
+        """Mark as occupied the cells whose optical depth over `length` exceeds min(mean, most)."""
+        depth = self.density * length
+        keep = depth > depth.mean().clamp(max=most)
+        weights = 2 ** torch.arange(8, dtype=torch.uint8, device=keep.device)
+        self.bits.copy_((keep.view(-1, 8) * weights).sum(-1).to(torch.uint8))
+
+    def march(
+        self,
+        rays: Rays,
+        step: float,
+        cone: float,
+        *,
+        most: int,
+        jitter: Float[Tensor, " R"] | None = None,
+    ) -> Samples:
+        """Samples in occupied cells; the twin of `kernels.march`, all rays in lockstep.
+
+        Steps are max(step, cone * t) long; a ray starts `jitter` (None: half) of a step behind
+        its near end, and crosses an empty cell by the fewest whole steps.
+        """
+        occupied = self.occupied()
+        lengths = (step, cone)
+        t = rays.near + (0.5 if jitter is None else jitter) * _step(rays.near, *lengths)
+        ray = (rays.near < rays.far).nonzero()[:, 0]
+        count = torch.zeros(len(t), dtype=torch.long, device=t.device)
+        found = [(ray[:0], t[:0], t[:0])]
+        while len(ray):
+            at = t[ray]
+            length = _step(at, *lengths)
+            points = rays.origins[ray] + (at + 0.5 * length)[:, None] * rays.directions[ray]
+            hit = occupied[self.cells(self.unit(points))]
+            found.append((ray[hit], at[hit], length[hit]))
+            count[ray[hit]] += 1
+            free = self._free(points, rays.directions[ray])
+            t[ray] = at + length * torch.where(hit, 1, (free / length).ceil().clamp_min(1))
+            ray = ray[(t[ray] < rays.far[ray]) & (count[ray] < most)]
+        owner, start, length = (torch.cat(x) for x in zip(*found, strict=True))
+        order = owner.argsort(stable=True)
+        start, length = start[order], length[order]
+        return Samples(start, start + length, owner[order], count.cumsum(0) - count, count)
+
+    def _free(self, points: Tensor, directions: Tensor) -> Tensor:
+        """Distance to the wall of each point's cell, to first order in a contracted scene."""
+        if self.limit > 1:
+            points, directions = _contract_ray(points, directions)
+        cell = 2 * self.limit / self.side
+        wall = (points / cell).floor() + (directions > 0)
+        gap = (wall * cell - points) / directions
+        return torch.where(directions.abs() > 1e-9, gap, 1e9).amin(-1)
+
+    def compiled(self, step: float, cone: float, most: int) -> kernel.Grid:
+        """The grid as the kernels take it."""
+        real = (np.float32(self.limit), np.float32(step), np.float32(cone))
+        return kernel.Grid(self.bits.numpy(), self.side, *real, most)
+
+
+def _step(t: Tensor, step: float, cone: float) -> Tensor:
+    return (t * cone).clamp_min(step)
+
+
+def _contract_ray(points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """Contracted points u, and the directions J d in which they move."""
+    u = contract(points)
+    norm = points.norm(dim=-1, keepdim=True).clamp_min(1)
+    across, along = (2 - 1 / norm) / norm, 1 / norm**2
+    radial = (u * directions).sum(-1, keepdim=True) / (u * u).sum(-1, keepdim=True).clamp_min(1e-20)
+    return u, across * directions - radial * (across - along) * u

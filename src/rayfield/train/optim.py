@@ -1,0 +1,81 @@
+"""Adam (Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1) with a rate for each group.
+
+On the CPU in float32 the compiled `kernels.adam` updates in one pass over memory; elsewhere the
+same formulas in torch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rayfield.kernels.adam import adam
+from rayfield.kernels.pool import pool
+
+
+class Adam:
+    """Groups are dicts of `params`, `lr`, `betas`, `eps`, as torch's optimisers take.
+
+    Gradients are zero after `step`, and stay allocated, so that kernels can add to them.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        self.groups = groups
+        self.steps = 0
+        self._moments = [
+            [(torch.zeros_like(p), torch.zeros_like(p)) for p in group["params"]]
+            for group in groups
+        ]
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """One update with every group's rate multiplied by `factor`; clears the gradients."""
+        self.steps += 1
+        for group, moments in zip(self.groups, self._moments, strict=True):
+            beta1, beta2 = group["betas"]
+            correction = math.sqrt(1 - beta2**self.steps)
+            rate = group["lr"] * factor * correction / (1 - beta1**self.steps)
+            rates = (rate, beta1, beta2, group["eps"] * correction)
+            for param, (first, second) in zip(group["params"], moments, strict=True):
+                if param.grad is not None:
+                    _update(param, first, second, rates)
+
+    def zero_grad(self) -> None:
+        """Clear the gradients, as after a step that is skipped."""
+        for group in self.groups:
+            for param in group["params"]:
+                if param.grad is not None:
+                    param.grad.zero_()
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Everything that must be kept to go on."""
+        state = {"steps": torch.tensor(self.steps)}
+        for g, moments in enumerate(self._moments):
+            for i, (first, second) in enumerate(moments):
+                state[f"{g}.{i}.first"], state[f"{g}.{i}.second"] = first, second
+        return state
+
+    def load_state_tensors(self, state: dict[str, Tensor]) -> None:
+        """Restore what `state_tensors` gave."""
+        self.steps = int(state["steps"])
+        for name, tensor in self.state_tensors().items():
+            if name != "steps":
+                tensor.copy_(state[name])
+
+
+def _update(param: Tensor, first: Tensor, second: Tensor, rates: tuple[float, ...]) -> None:
+    gradient = param.grad
+    assert gradient is not None
+    if param.device.type == "cpu" and param.dtype == torch.float32 and gradient.is_contiguous():
+        arrays = (x.detach().view(-1).numpy() for x in (param, gradient, first, second))
+        pool().run(adam, *arrays, tuple(np.float32(r) for r in rates))
+        return
+    rate, beta1, beta2, eps = rates
+    first.lerp_(gradient, 1 - beta1)
+    second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    param.addcdiv_(first, second.sqrt() + eps, value=-rate)
+    gradient.zero_()

@@ -1,0 +1,26 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real captures; tests that need it skip where it is absent."""
+    path = Path(os.environ.get("RAYFIELD_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"real data not found at {path}; set RAYFIELD_DATA to its folder")
+    return path
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A seeded source of randomness."""
+    return torch.Generator().manual_seed(0)
