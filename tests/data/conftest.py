@@ -65,7 +65,11 @@ def intrinsics_json(camera: Camera) -> dict[str, float]:
     """The keys of transforms.json for a camera's lens."""
     sizes = {"w": camera.width, "h": camera.height}
     pinhole = {"fl_x": camera.fx, "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy}
-    return {**sizes, **pinhole, **dict(zip(("k1", "k2", "p1", "p2"), camera.distortion))}
+    return {
+        **sizes,
+        **pinhole,
+        **dict(zip(("k1", "k2", "p1", "p2"), camera.distortion, strict=False)),
+    }
 
 
 def frames_json(cameras: Cameras, names: list[str]) -> list[dict[str, object]]:
@@ -134,7 +138,7 @@ def write_colmap(root: Path, cameras: Cameras, *, folder: str = "sparse/0") -> N
         images += name.removeprefix("images/").encode() + b"\0"
         images += struct.pack("<Qddq", 1, 3.0, 4.0, -1)
     (sparse / "images.bin").write_bytes(images)
-    points = np.random.default_rng(1).normal(size=(5, 3)) + (1, 2, 3)
+    points = np.random.default_rng(1).normal((1, 2, 3), size=(5, 3))
     records = [
         struct.pack("<Q3d3BdQii", i, *p, 1, 2, 3, 0.5, 1, 1, 0) for i, p in enumerate(points)
     ]

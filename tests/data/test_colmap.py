@@ -56,6 +56,12 @@ def test_smaller_pictures_rescale_the_intrinsics(capture_dir):
     assert any("11 of 11 listed images are 12x8" in note for note in capture.notes)
 
 
+def test_without_a_folder_images_the_first_reduced_one_is_taken(capture_dir):
+    root = capture_dir("colmap")
+    (root / "images").rename(root / "images_1")
+    assert colmap.read(root).frames[0].name == "images_1/img0.png"
+
+
 def test_pictures_without_pose_and_poses_without_picture_are_noted(capture_dir):
     root = capture_dir("colmap")
     (root / "images" / "img3.png").rename(root / "images" / "stray.png")

@@ -33,4 +33,4 @@ def test_a_model_is_read_as_written(capture_dir, ring):
     assert images[4].observed.tolist() == [[3.0, 4.0]]
     assert images[4].observed_points.tolist() == [-1]
     assert ids.tolist() == [0, 1, 2, 3, 4]
-    assert np.allclose(points, np.random.default_rng(1).normal(size=(5, 3)) + (1, 2, 3))
+    assert np.allclose(points, np.random.default_rng(1).normal((1, 2, 3), size=(5, 3)))

@@ -95,7 +95,8 @@ def save_cameras(path: Path, cameras: tuple[NamedCamera, ...]) -> None:
     rows = []
     for name, split, camera in cameras:
         row: dict[str, Any] = {"name": name, "split": split}
-        row |= {key: getattr(camera, key) for key in ("width", "height", "fx", "fy", "cx", "cy")}
+        row |= {"width": camera.width, "height": camera.height}
+        row |= {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy}
         row["distortion"] = list(camera.distortion)
         row["world_from_camera"] = camera.pose.tolist()
         rows.append(row)
@@ -118,12 +119,12 @@ def load_cameras(path: Path) -> tuple[NamedCamera, ...]:
 
 def _parse(row: dict[str, Any]) -> NamedCamera:
     pose = np.array(row["world_from_camera"], dtype=np.float64)
-    lens = [float(row[key]) for key in ("fx", "fy", "cx", "cy")]
+    fx, fy, cx, cy = (float(row[key]) for key in ("fx", "fy", "cx", "cy"))
     distortion = tuple(float(k) for k in row["distortion"])
-    size = int(row["width"]), int(row["height"])
-    if pose.shape != (4, 4) or len(distortion) > 8 or min(*size, *lens[:2]) <= 0:
+    width, height = int(row["width"]), int(row["height"])
+    if pose.shape != (4, 4) or len(distortion) > 8 or min(width, height, fx, fy) <= 0:
         raise ValueError
-    if not np.isfinite([*pose.ravel(), *lens, *distortion]).all():
+    if not np.isfinite([*pose.ravel(), fx, fy, cx, cy, *distortion]).all():
         raise ValueError
-    camera = Camera(*size, *lens, pose=pose, distortion=distortion)
+    camera = Camera(width, height, fx, fy, cx, cy, pose, distortion)
     return NamedCamera(str(row["name"]), str(row["split"]), camera)

@@ -12,12 +12,14 @@ import logging
 import os
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 
 from rayfield import __version__
 from rayfield.app.catalogue import suggestion
 from rayfield.app.display import Display, make_display
-from rayfield.app.verbs import VERBS, Verb
+from rayfield.app.options import Common
+from rayfield.app.verbs import VERBS
 from rayfield.core.check import RayfieldError, UsageError
 
 ABOUT = f"""rayfield {__version__}: scenes as neural fields, on an ordinary CPU.
@@ -36,7 +38,6 @@ def main(args: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # terminals that know no box drawing
     words = list(sys.argv[1:] if args is None else args)
-    debug = "--debug" in words
     try:
         return _run(words)
     except SystemExit as end:  # --help
@@ -46,20 +47,24 @@ def main(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _fail(words, "interrupted", INTERRUPTED)
     except RayfieldError as error:
-        if debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        kind = "" if error.exit_code == INTERRUPTED else "error: "
+        return _fail(words, f"{kind}{error}", error.exit_code)
     except Exception as error:
-        if debug:
-            raise
-        kind = type(error).__name__
         what = " ".join(str(error).split())
-        print(f"error: {kind}: {what} (--debug shows where)", file=sys.stderr)
-        return 1
+        what = f"{type(error).__name__}: {what}".rstrip(": ")
+        return _fail(words, f"error: {what} (--debug shows where)", 1)
+
+
+def _fail(words: list[str], message: str, code: int) -> int:
+    """Say what went wrong: in one line, for `--json` also as an object, with `--debug` in full."""
+    if "--debug" in words:
+        traceback.print_exc()
+    print(message, file=sys.stderr)
+    if "--json" in words:
+        print(json.dumps({"error": message.removeprefix("error: "), "exit_code": code}))
+    return code
 
 
 def _run(words: list[str]) -> int:
@@ -79,7 +84,7 @@ def _run(words: list[str]) -> int:
     return 0
 
 
-def parse(words: list[str]) -> Verb:
+def parse(words: list[str]) -> Common:
     """The verb and its arguments. Raises UsageError; SystemExit after printing help."""
     import tyro
 
@@ -97,7 +102,7 @@ def parse(words: list[str]) -> Verb:
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.extras.subcommand_cli_from_dict(
-                VERBS,
+                {name: verb for name, verb in VERBS.items()},
                 prog="rayfield",
                 description=ABOUT,
                 args=words,
@@ -112,11 +117,15 @@ def parse(words: list[str]) -> Verb:
 def _one_line(complaint: str, verb: str) -> str:
     """The parser's boxed complaint as one sentence."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", complaint)
-    lines = [line.strip("│| ") for line in text.splitlines()[1:-1]]
-    paragraphs = " ".join(re.sub(r"^[─-]{4,}$", "\n", line) for line in lines).split("\n")
-    said = paragraphs[0].strip().split("Got errors:")[0].strip()
-    near = [line.split()[0] for line in lines if line.startswith("--")]
-    hint = f"; did you mean {near[0]}?" if near and said.startswith("Unrecognized") else ""
+    lines = [line.strip("│ ") for line in text.splitlines()]
+    parts = " ".join(re.sub(r"^[╭╰─-].*[╮╯─-]$", "\n", line) for line in lines).split("\n")
+    parts = [part.strip() for part in parts if part.strip()]
+    boxed = "╭" in text  # else the first part is the title
+    said = (parts[0] if boxed else parts[1]).split("Got errors:")[0].strip()
+    said = re.sub(r"no type matching .* from \['(.*)'\]", r"cannot use '\1'", said)
+    wrong = re.search(r"Unrecognized options: (--[\w-]+)", said)
+    known = re.findall(r"(?<!\S)--[a-z-]{3,}", " ".join(parts[-2:]))
+    hint = suggestion(wrong[1], known) if wrong and known else ""
     return f"{said.rstrip('.')}{hint}; see: rayfield {verb} --help"
 
 

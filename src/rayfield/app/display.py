@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, runtime_checkable
 
 from rayfield.train.progress import Progress
 
 LINE_SECONDS = 5.0
 
 
+@runtime_checkable
 class Display(Protocol):
     """What verbs report to while they work."""
 
@@ -56,15 +57,14 @@ class Quiet:
 class Plain:
     """A line every few seconds: for files, pipes and simple terminals."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
         self._last = 0.0
         self._clock = Clock()
         self._view = ""
 
     def note(self, text: str) -> None:
         """See Display."""
-        print(text, file=self._stream, flush=True)
+        print(text, file=sys.stderr, flush=True)
 
     def step(self, progress: Progress) -> None:
         """See Display."""
@@ -95,9 +95,6 @@ class Plain:
 class JsonLines:
     """One JSON object a line, each with an "event": for other programs."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
     def note(self, text: str) -> None:
         """See Display."""
         self._write({"event": "note", "text": text})
@@ -118,7 +115,7 @@ class JsonLines:
         """See Display."""
 
     def _write(self, value: dict[str, Any]) -> None:
-        print(json.dumps(value), file=self._stream, flush=True)
+        print(json.dumps(value), file=sys.stderr, flush=True)
 
 
 class Clock:
@@ -138,7 +135,7 @@ class Clock:
 def make_display(*, log_json: bool) -> Display:
     """The display that suits standard error."""
     if log_json:
-        return JsonLines(sys.stderr)
+        return JsonLines()
     from rich.console import Console
 
     from rayfield.app.live import Live
@@ -146,7 +143,7 @@ def make_display(*, log_json: bool) -> Display:
     console = Console(stderr=True)
     if console.is_terminal and not console.is_dumb_terminal:
         return Live(console)
-    return Plain(sys.stderr)
+    return Plain()
 
 
 def facts(progress: Progress) -> list[tuple[str, str]]:

@@ -120,5 +120,15 @@ def _picture(
         if (similar := values[index][1]) is not None:
             label += f", SSIM {similar:.3f}"
         rows.append(figures.Comparison(label, photo, rendered))
-    field.run.figures.mkdir(exist_ok=True)
-    figures.evaluation(field.run.figures / "evaluation.png", rows)
+    folder = field.run.figures
+    folder.mkdir(exist_ok=True)
+    figures.evaluation(folder / "evaluation.png", rows)
+    limit = figures.error_limit(rows)
+    for title, row in zip(chosen, rows, strict=True):
+        parts = {
+            "photo": figures.bytes_of(row.photo),
+            "rendered": figures.bytes_of(row.rendered),
+            "error": figures.error_colors(row, limit),
+        }
+        for part, picture in parts.items():
+            Image.fromarray(picture).save(folder / f"evaluation-{title}-{part}.png")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,10 +27,12 @@ from rayfield.train.run import Run, open_run
 CHUNK = 2**16  # rays rendered at a time
 CAMERAS = "cameras.json"
 
+Vector = Float[Tensor, "3"]
 PointFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
 ColorFn = Callable[[Float[Tensor, "N 3"], Float[Tensor, "N 3"]], Float[Tensor, "N 3"]]
 
 
+@runtime_checkable
 class Method(Protocol):
     """What a method file offers (docs/extending.md)."""
 
@@ -44,9 +46,7 @@ class Method(Protocol):
     def rays_per_step(self, model: Any, cfg: Any) -> int: ...
     def param_groups(self, model: Any, cfg: Any) -> list[dict[str, Any]]: ...
     def lr_factor(self, cfg: Any, step: int, progress: float) -> float: ...
-    def render(
-        self, model: Any, rays: Rays, cfg: Any, *, background: Float[Tensor, "3"]
-    ) -> Rendered: ...
+    def render(self, model: Any, rays: Rays, cfg: Any, *, background: Vector) -> Rendered: ...
     def density(self, model: Any) -> PointFn: ...
     def color(self, model: Any) -> ColorFn: ...
 
@@ -65,7 +65,7 @@ def method_named(name: str) -> Method:
     return cast(Method, load_method(name))
 
 
-def background_of(traits: SceneTraits) -> Float[Tensor, "3"]:
+def background_of(traits: SceneTraits) -> Vector:
     """What lies behind everything: white for cut-out subjects, black for whole scenes."""
     return torch.full((3,), 1.0 if traits.alpha else 0.0)
 
@@ -143,6 +143,34 @@ class TrainedField:
             found = self.method.density(self.model)(torch.from_numpy(inside).float())
         return found.numpy() / cams.scale_of(self.world_from_scene)
 
+    def evaluate(self, split: str = "test") -> dict[str, Any]:
+        """PSNR and SSIM on photos not trained on; see `evaluate.evaluate`."""
+        from rayfield.app.evaluate import evaluate  # draws with matplotlib
+
+        return evaluate(self, split=split)
+
+    def film(
+        self,
+        path: str = "turntable",
+        *,
+        size: tuple[int, int] | None = None,
+        frames: int = 120,
+        fps: float | int = 30,
+        depth: bool = False,
+    ) -> dict[str, Any]:
+        """Write a video into the run folder; see `rendering.render`."""
+        from rayfield.app.rendering import Shot, render  # encodes with PyAV
+
+        return render(self, Shot(path, size, frames, float(fps), depth))
+
+    def export(
+        self, path: Path | str, *, resolution: int = 192, force: bool = False
+    ) -> dict[str, Any]:
+        """Write the surface as a coloured mesh in the world's frame; see `export.export`."""
+        from rayfield.app.export import Meshing, export  # meshes with scikit-image
+
+        return export(self, path, Meshing(resolution), force=force)
+
 
 def open_field(path: Path | str) -> TrainedField:
     """The field of a run folder at its newest whole checkpoint.
@@ -151,7 +179,7 @@ def open_field(path: Path | str) -> TrainedField:
     """
     run = open_run(Path(path))
     method = method_named(run.record["method"])
-    cfg = config_from_json(method.Config, run.record["config"], run.path / "run.json")
+    cfg: Any = config_from_json(method.Config, run.record["config"], run.path / "run.json")
     latest = load_latest(run)
     if latest is None:
         raise DataError(run.path, "holds no checkpoint yet", f"run: rayfield resume {run.path}")
@@ -178,11 +206,9 @@ def traits_of(run: Run) -> SceneTraits:
 
 def _checked(pose: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
     matrix = np.asarray(pose, dtype=np.float64)
-    rigid = matrix.shape == (4, 4) and np.isfinite(matrix).all()
-    if rigid:
+    if matrix.shape == (4, 4) and np.isfinite(matrix).all():
         rotation = matrix[:3, :3]
-        rigid = np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3)
-        rigid = rigid and np.linalg.det(rotation) > 0
-    if not rigid:
-        raise UsageError("a pose is a 4x4 world_from_camera matrix with a rotation; got another")
-    return matrix
+        skew = np.abs(rotation @ rotation.T - np.eye(3)).max()
+        if skew < 1e-3 and np.linalg.det(rotation) > 0:
+            return matrix
+    raise UsageError("a pose is a finite 4x4 world_from_camera matrix whose 3x3 part is a rotation")

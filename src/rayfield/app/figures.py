@@ -1,4 +1,4 @@
-"""The pictures in a run folder, drawn with matplotlib."""
+"""Pictures of pictures: strips and comparisons, drawn with matplotlib; what plots share."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-from rayfield.app.cameras import NamedCamera
+from PIL import Image
 
 DPI = 150
 INK, FAINT = "#1d2733", "#8a95a1"
 BLUE, ORANGE = "#2563b0", "#d9711c"
 SHOWN = 6  # pictures in a strip, beside the photo
-FONT = {"font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "axes.labelcolor": INK}
+FONT: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+}
 
 
 class Comparison(NamedTuple):
@@ -29,9 +33,15 @@ class Comparison(NamedTuple):
     rendered: Float[np.ndarray, "H W 3"]
 
 
-def bytes_of(image: Float[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+def bytes_of(colors: Float[np.ndarray, "*B 3"]) -> UInt8[np.ndarray, "*B 3"]:
     """[0, 1] floats to 8 bits, rounded."""
-    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return (np.clip(colors, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def read_picture(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    """The RGB of a picture of our own making. Raises OSError."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -59,7 +69,7 @@ def sharpening(
 ) -> None:
     """A strip of one view at growing training times, the photo at its right end."""
     chosen = np.unique(np.linspace(0, len(pictures) - 1, min(SHOWN, len(pictures))).round())
-    cells = [(pictures[int(i)], labels[int(i)], INK) for i in chosen] + [(photo, "photo\n", BLUE)]
+    cells = [(pictures[int(i)], labels[int(i)], INK) for i in chosen] + [(photo, "photo", BLUE)]
     height, width = photo.shape[:2]
     side = 1.7
     with mpl.rc_context(FONT):
@@ -67,159 +77,23 @@ def sharpening(
         grid = figure.subplots(1, len(cells), squeeze=False)[0]
         for axes, (picture, label, ink) in zip(grid, cells, strict=True):
             show(axes, picture)
-            first, _, second = label.partition("\n")
-            axes.set_title(f"{first}   {second}".strip(), fontsize=9, color=ink, pad=4)
+            axes.set_title(label, fontsize=9, color=ink, pad=4)
         _tighten(figure, 0.3)
     save(figure, path)
-
-
-def curves(path: Path, *, log: list[dict[str, Any]], previews: list[dict[str, Any]]) -> None:
-    """Loss terms and PSNR against seconds of training."""
-    rows = [row for row in log if isinstance(row.get("terms"), dict) and row.get("seconds")]
-    with mpl.rc_context(FONT):
-        figure = new_figure(9, 3.4)
-        left, right = figure.subplots(1, 2)
-        names = list(dict.fromkeys(name for row in rows for name in row["terms"]))
-        for index, name in enumerate(names):
-            found = [(row["seconds"], row["terms"].get(name)) for row in rows]
-            points = [(x, y) for x, y in found if y is not None and y > 0]
-            if points:
-                colour = mpl.colormaps["tab10"](index)
-                _smoothed(left, np.array(points), colour, name.replace("_", " "))
-        left.set_yscale("log")
-        _dress(left, "loss terms")
-        points = [(row["seconds"], row["psnr"]) for row in rows if row.get("psnr") is not None]
-        if points:
-            _smoothed(right, np.array(points), BLUE, "training batch")
-        if previews:
-            xy = np.array([(row["seconds"], row["psnr"]) for row in previews])
-            right.plot(xy[:, 0], xy[:, 1], "o-", color=ORANGE, ms=4, lw=1.2, label="test view")
-        _dress(right, "PSNR, dB")
-        figure.tight_layout()
-    save(figure, path)
-
-
-def _smoothed(axes: Any, points: np.ndarray, colour: Any, label: str) -> None:
-    """A noisy curve: faint as it is, strong as a running mean."""
-    x, y = points[:, 0], points[:, 1]
-    axes.plot(x, y, color=colour, alpha=0.25, lw=0.8)
-    width = max(1, len(y) // 40)
-    padded = np.concatenate([np.full(width, y[0]), y, np.full(width, y[-1])])
-    kernel = np.ones(2 * width + 1) / (2 * width + 1)
-    axes.plot(x, np.convolve(padded, kernel, "valid"), color=colour, lw=1.5, label=label)
-
-
-def _dress(axes: Any, title: str) -> None:
-    axes.set_title(title, fontsize=10, loc="left")
-    axes.set_xlabel("seconds of training")
-    axes.grid(True, color="#e4e8ec", lw=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=FAINT, labelsize=8)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#c3cad1")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8)
-
-
-def cameras(
-    path: Path,
-    *,
-    cameras: Sequence[NamedCamera],
-    world_from_scene: Float[np.ndarray, "4 4"],
-    bounded: bool,
-) -> None:
-    """Where the photos were taken: from the side and from above, in the world's frame."""
-    with mpl.rc_context(FONT):
-        figure = new_figure(9, 4.6)
-        for index, (title, elevation, azimuth) in enumerate(
-            (("from the side", 18, -60), ("from above", 89.9, -90))
-        ):
-            axes = figure.add_subplot(1, 2, index + 1, projection="3d")
-            _draw_cameras(axes, cameras, world_from_scene, bounded=bounded)
-            axes.view_init(elevation, azimuth)
-            axes.set_title(title, fontsize=10)
-        handles = [
-            mpl.lines.Line2D([], [], color=colour, label=f"{_count(cameras, split)} {split}")
-            for split, colour in (("train", BLUE), ("test", ORANGE))
-        ]
-        figure.legend(handles=handles, loc="lower center", ncols=2, frameon=False)
-        figure.subplots_adjust(0.0, 0.06, 1.0, 0.95, 0.0, 0.0)
-    save(figure, path)
-
-
-def _count(cameras: Sequence[NamedCamera], split: str) -> int:
-    return sum(camera.split == split for camera in cameras)
-
-
-def _draw_cameras(
-    axes: Any,
-    cameras: Sequence[NamedCamera],
-    world_from_scene: Float[np.ndarray, "4 4"],
-    *,
-    bounded: bool,
-) -> None:
-    from mpl_toolkits.mplot3d.art3d import Line3DCollection
-
-    centres = np.stack([c.camera.pose[:3, 3] for c in cameras])
-    size = 0.06 * float(np.linalg.norm(np.ptp(centres, axis=0)))
-    for split, colour in (("train", BLUE), ("val", FAINT), ("test", ORANGE)):
-        lines = [line for c in cameras if c.split == split for line in _frustum(c, size)]
-        axes.add_collection3d(Line3DCollection(lines, colors=colour, linewidths=0.7))
-    box = _box_lines(world_from_scene)
-    style = "solid" if bounded else "dashed"
-    axes.add_collection3d(Line3DCollection(box, colors=INK, linewidths=0.8, linestyles=style))
-    everything = np.concatenate([centres, np.concatenate(box)])
-    middle = 0.5 * (everything.min(axis=0) + everything.max(axis=0))
-    reach = 0.52 * float(np.ptp(everything, axis=0).max())
-    axes.set(
-        xlim=(middle[0] - reach, middle[0] + reach),
-        ylim=(middle[1] - reach, middle[1] + reach),
-        zlim=(middle[2] - reach, middle[2] + reach),
-    )
-    axes.set_box_aspect((1, 1, 1), zoom=1.15)
-    axes.tick_params(labelsize=6, colors=FAINT, pad=-2)
-    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        axis.set_pane_color((1, 1, 1, 0))
-        axis.line.set_color("#c3cad1")
-        axis._axinfo["grid"].update(color="#eceff2", linewidth=0.6)
-
-
-def _frustum(named: NamedCamera, depth: float) -> list[np.ndarray]:
-    """A camera as a small pyramid: its picture's border and the four edges to the lens."""
-    camera = named.camera
-    x = np.array([0, camera.width, camera.width, 0]) - camera.cx
-    y = np.array([0, 0, camera.height, camera.height]) - camera.cy
-    corners = np.stack([x / camera.fx, y / camera.fy, np.ones(4)], axis=1) * depth
-    world = corners @ camera.pose[:3, :3].T + camera.pose[:3, 3]
-    border = np.concatenate([world, world[:1]])
-    return [border, *(np.stack([camera.pose[:3, 3], corner]) for corner in world)]
-
-
-def _box_lines(world_from_scene: Float[np.ndarray, "4 4"]) -> list[np.ndarray]:
-    """The twelve edges of the cube [-1, 1]^3 of the scene."""
-    lines = []
-    for axis in range(3):
-        for a in (-1, 1):
-            for b in (-1, 1):
-                ends = np.array([np.insert([a, b], axis, v) for v in (-1.0, 1.0)], dtype=float)
-                lines.append(ends @ world_from_scene[:3, :3].T + world_from_scene[:3, 3])
-    return lines
 
 
 def evaluation(path: Path, rows: Sequence[Comparison]) -> None:
     """Photo, render and absolute error of some views, one below the other."""
     height, width = rows[0].photo.shape[:2]
     side = 2.6
-    limit = max(0.05, float(np.quantile([_error(row).max() for row in rows], 1.0)) * 0.8)
+    limit = error_limit(rows)
     with mpl.rc_context(FONT):
         figure = new_figure(3 * side, len(rows) * (side * height / width + 0.28))
         grid = figure.subplots(len(rows), 3, squeeze=False)
         for axes, row in zip(grid, rows, strict=True):
             show(axes[0], row.photo)
             show(axes[1], row.rendered)
-            show(axes[2], _error(row), cmap="magma", vmin=0, vmax=limit)
+            show(axes[2], error_colors(row, limit))
             axes[0].set_title(row.title, loc="left", fontsize=9, pad=4)
             axes[1].set_title("rendered", fontsize=9, pad=4, color=FAINT)
             axes[2].set_title(f"error, 0 to {limit:.2f}", fontsize=9, pad=4, color=FAINT)
@@ -227,19 +101,29 @@ def evaluation(path: Path, rows: Sequence[Comparison]) -> None:
     save(figure, path)
 
 
-def _error(row: Comparison) -> np.ndarray:
+def error_limit(rows: Sequence[Comparison]) -> float:
+    """The error that gets the brightest colour: one pixel in a hundred exceeds it."""
+    return max(0.05, float(max(np.quantile(_error(row), 0.99) for row in rows)))
+
+
+def error_colors(row: Comparison, limit: float) -> UInt8[np.ndarray, "H W 3"]:
+    """The absolute error of every pixel as a colour, from black (0) to light (`limit`)."""
+    return bytes_of(mpl.colormaps["magma"](np.clip(_error(row) / limit, 0, 1))[..., :3])
+
+
+def _error(row: Comparison) -> Float[np.ndarray, "H W"]:
     return np.abs(row.photo - row.rendered).mean(axis=-1)
 
 
-def show(axes: Any, picture: np.ndarray, **style: Any) -> None:
+def show(axes: Any, picture: np.ndarray) -> None:
     """A picture without ticks and frame."""
-    axes.imshow(picture, interpolation="antialiased", **style)
+    axes.imshow(picture, interpolation="antialiased")
     axes.set_axis_off()
 
 
 def _tighten(figure: Figure, title: float) -> None:
     """Pictures side by side with only their titles between them; `title` in inches."""
-    height = figure.get_figheight()
-    rows = figure.axes[0].get_gridspec().nrows
-    share = title / (height / rows)
-    figure.subplots_adjust(0.004, 0.012, 0.996, 1 - share / rows, 0.02, share)
+    grid = figure.axes[0].get_gridspec()
+    assert grid is not None
+    share = title * grid.nrows / figure.get_figheight()
+    figure.subplots_adjust(0.004, 0.012, 0.996, 1 - share / grid.nrows, 0.02, share)

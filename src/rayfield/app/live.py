@@ -11,6 +11,8 @@ from rich.text import Text
 from rayfield.app.display import Clock, duration, facts
 from rayfield.train.progress import Progress
 
+COLUMNS = 8
+
 
 class Live:
     """See display.Display; the block disappears when its task is done."""
@@ -23,15 +25,14 @@ class Live:
 
     def note(self, text: str) -> None:
         """See Display."""
-        self._console.print(Text(text))
+        self._console.print(Text(text), soft_wrap=True)
 
     def step(self, progress: Progress) -> None:
         """See Display."""
-        values = facts(progress)
+        values = facts(progress)[:-1]  # the bar tells the time left
         grid = Table.grid(padding=(0, 3))
-        columns = 5
-        for first in range(0, len(values), columns):
-            row = values[first : first + columns]
+        for first in range(0, len(values), COLUMNS):
+            row = values[first : first + COLUMNS]
             grid.add_row(*(Text(name, style="dim") for name, _ in row))
             grid.add_row(*(Text(value, style="bold") for _, value in row))
         done = progress.seconds / max(progress.seconds + progress.eta_seconds, 1e-9)
@@ -65,5 +66,7 @@ class Live:
 def _bar(label: str, fraction: float, left: float, remark: str) -> Table:
     grid = Table.grid(padding=(0, 1))
     bar = ProgressBar(total=1.0, completed=min(fraction, 1.0), width=40)
-    grid.add_row(Text(label), bar, Text(f"{100 * fraction:3.0f} %  {duration(left)} left  {remark}"))
+    grid.add_row(
+        Text(label), bar, Text(f"{100 * fraction:3.0f} %  {duration(left)} left  {remark}")
+    )
     return grid

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
 from rayfield.app import cameras as cams
-from rayfield.app import figures
+from rayfield.app import figures, plots
 from rayfield.app.display import Display
 from rayfield.app.field import Method, background_of, render_view
 from rayfield.data.pixels import view_image
@@ -22,7 +21,7 @@ from rayfield.train.files import read_json, write_json
 from rayfield.train.log import read_log
 from rayfield.train.run import Run
 
-SIDE = 200  # pixels
+SIDE = 160  # pixels
 FIRST_SECONDS = 1.0
 
 
@@ -34,7 +33,14 @@ class Preview:
     """
 
     def __init__(
-        self, run: Run, method: Method, model: nn.Module, cfg: Any, *, scene: Scene, display: Display
+        self,
+        run: Run,
+        method: Method,
+        model: nn.Module,
+        *,
+        cfg: Any,
+        scene: Scene,
+        display: Display,
     ) -> None:
         self._run, self._method, self._model, self._cfg = run, method, model, cfg
         self._scene, self._display = scene, display
@@ -77,16 +83,18 @@ class Preview:
         self.take(step, seconds)
         folder = self._run.figures
         rows = self._history(step)
-        pictures = [np.asarray(Image.open(folder / row["file"])) for row in rows]
+        pictures = [figures.read_picture(folder / row["file"]) for row in rows]
+        photo = figures.bytes_of(self._target().numpy())
+        Image.fromarray(photo).save(folder / "preview-photo.png")
         figures.sharpening(
             folder / "sharpening.png",
             pictures=pictures,
-            labels=[f"{row['seconds']:.3g} s\n{row['psnr']:.1f} dB" for row in rows],
-            photo=figures.bytes_of(self._target().numpy()),
+            labels=[f"{row['seconds']:.3g} s   {row['psnr']:.1f} dB" for row in rows],
+            photo=photo,
         )
         log = read_log(self._run.log)
-        figures.curves(folder / "curves.png", log=log, previews=rows)
-        figures.cameras(
+        plots.curves(folder / "curves.png", log=log, previews=rows)
+        plots.cameras(
             folder / "cameras.png",
             cameras=cams.of_scene(self._scene),
             world_from_scene=self._scene.world_from_scene,

@@ -113,6 +113,8 @@ def _from_json(value: Any, kind: Any) -> Any:
     if value is None or isinstance(value, bool):
         text = str(value).lower()
     elif isinstance(value, list):
+        if "tuple" not in str(kind):
+            raise ValueError(f"expected one value, got {value}")
         text = ",".join(str(v).lower() if isinstance(v, bool) else str(v) for v in value)
     else:
         text = value if isinstance(value, str) else repr(value)

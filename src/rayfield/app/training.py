@@ -84,7 +84,7 @@ def resume(path: Path | str, *, display: Display | None = None) -> TrainedField:
     display = display or Quiet()
     run = open_run(Path(path))
     chosen = method_named(run.record["method"])
-    cfg = config_from_json(chosen.Config, run.record["config"], run.path / "run.json")
+    cfg: Any = config_from_json(chosen.Config, run.record["config"], run.path / "run.json")
     with _preparing(display):
         scene = scene_of(run)
         sampler = PixelSampler(scene)
@@ -146,7 +146,7 @@ def _fit(
     run: Run, method: Method, cfg: Any, *, scene: Scene, sampler: PixelSampler, display: Display
 ) -> None:
     model = method.build(cfg, generator=torch.Generator().manual_seed(run.record["seed"]))
-    preview = Preview(run, method, model, cfg, scene=scene, display=display)
+    preview = Preview(run, method, model, cfg=cfg, scene=scene, display=display)
     hooks = Hooks(on_step=display.step, preview_at=preview.due, preview=preview.take)
     budget = Budget(run.record["budget"].get("steps"), run.record["budget"].get("seconds"))
     optimiser = Adam(method.param_groups(model, cfg))

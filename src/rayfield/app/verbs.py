@@ -1,56 +1,19 @@
-"""The arguments of every verb of the command line, and what each does with them.
+"""The verbs of the command line: their arguments, and what each does with them.
 
 Only light modules are imported here, so that `--help` is quick; each verb imports its work.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
 from rayfield.app.display import Display
+from rayfield.app.options import Common, Flag, Result, RunArg, Seconds, Size, told
 from rayfield.core.check import UsageError
-
-Count = Annotated[int | None, arg(metavar="N")]
-Seconds = Annotated[float | None, arg(metavar="S")]
-RunArg = Annotated[Positional[Path], arg(metavar="RUN")]
-Size = Annotated[str | None, arg(metavar="WxH")]
-
-
-class Result(NamedTuple):
-    """What a verb found: for `--json`, and as text for people."""
-
-    values: dict[str, Any]
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Common:
-    """What every verb takes."""
-
-    json: bool = False
-    """print one JSON object on standard output, everything else on standard error"""
-    debug: bool = False
-    """show the traceback of an error"""
-    log_json: bool = False
-    """show progress as JSON lines on standard error"""
-    threads: Count = None
-    """cores to use; default: all of them"""
-
-    def start(self) -> None:
-        """Settle the number of threads before the libraries that use them are loaded."""
-        if self.threads is None:
-            return
-        if not 1 <= self.threads <= 1024:
-            raise UsageError(f"--threads {self.threads} is out of range; give 1 to 1024")
-        os.environ["RAYFIELD_THREADS"] = str(self.threads)
-        import torch
-
-        torch.set_num_threads(self.threads)
 
 
 @dataclass(frozen=True)
@@ -59,16 +22,16 @@ class Train(Common):
 
     method: Annotated[Positional[str], arg(metavar="METHOD")]
     """the method, e.g. instant; `rayfield methods` lists them"""
-    folder: Annotated[Positional[Path | None], arg(metavar="DATA")] = None
+    folder: Annotated[Positional[Path | None], told(metavar="DATA")] = None
     """folder of photos with poses; its format is detected"""
-    data: Annotated[Path | None, arg(metavar="DATA")] = None
+    data: Annotated[Path | None, told(metavar="DATA")] = None
     """the same, as an option"""
-    output: Annotated[Path | None, arg(aliases=["-o", "--output-dir"], metavar="RUN")] = None
+    output: Annotated[Path | None, told(aliases=["-o", "--output-dir"], metavar="RUN")] = None
     """new folder for the run; default: runs/METHOD-DATA"""
-    steps: Annotated[int | None, arg(metavar="N", aliases=["--max-num-iterations"])] = None
-    """training steps"""
+    steps: Annotated[int | None, told(metavar="N", aliases=["--max-num-iterations"])] = None
+    """training steps; default: the number in the method's Config"""
     seconds: Seconds = None
-    """seconds of training"""
+    """seconds of training; with --steps: whichever ends first"""
     downscale: Annotated[int, arg(metavar="N", aliases=["--downscale-factor"])] = 1
     """average photos over NxN pixels"""
     seed: Annotated[int, arg(metavar="N")] = 0
@@ -86,7 +49,9 @@ class Train(Common):
 
         plan = Plan(self.steps, self.seconds, self.downscale, self.seed, self.set)
         out = self.output or Path("runs") / f"{self.method}-{data.resolve().name}"
-        return Result(*summary.of_training(train(self.method, data, out, plan=plan, display=display)))
+        return Result(
+            *summary.of_training(train(self.method, data, out, plan=plan, display=display))
+        )
 
 
 @dataclass(frozen=True)
@@ -112,7 +77,7 @@ class Eval(Common):
     """the run's folder"""
     split: Literal["test", "val", "train"] = "test"
     """which photos"""
-    save_renders: bool = False
+    save_renders: Flag = False
     """keep the rendered views in RUN/renders/"""
 
     def run(self, display: Display) -> Result:
@@ -145,12 +110,12 @@ class Render(Common):
     """number of pictures (test: one for each photo)"""
     fps: Annotated[float, arg(metavar="F")] = 30.0
     """pictures a second"""
-    depth: bool = False
+    depth: Flag = False
     """also write depth: a video, pictures, and arrays in the world's units"""
-    png: bool = False
+    png: Flag = False
     """also keep every picture as PNG"""
-    output: Annotated[Path | None, arg(aliases=["-o"], metavar="FOLDER")] = None
-    """where to; default: RUN/renders/PATH"""
+    output: Annotated[Path | None, told(aliases=["-o"], metavar="FOLDER")] = None
+    """folder to write into, or an .mp4 file; default: RUN/renders/PATH"""
 
     def run(self, display: Display) -> Result:
         """Render."""
@@ -180,11 +145,11 @@ class Export(Common):
     """file to write: .glb .ply .obj .stl .off"""
     resolution: Annotated[int, arg(metavar="N")] = 192
     """cells along the longest side"""
-    threshold: Annotated[float | None, arg(metavar="D")] = None
-    """density of the surface, 1 / world unit; default: found from the field"""
+    threshold: Annotated[float | None, told(metavar="D")] = None
+    """density of the surface, 1 / world unit; default: half opaque at 1.25 % of the scene's side"""
     frame: Literal["world", "scene"] = "world"
     """coordinates: those of the camera poses given, or those of training"""
-    force: bool = False
+    force: Flag = False
     """overwrite the file"""
 
     def run(self, display: Display) -> Result:
@@ -233,7 +198,7 @@ class Methods(Common):
 class Doctor(Common):
     """Check the installation and this machine."""
 
-    warm: bool = False
+    warm: Flag = False
     """compile the kernels now"""
 
     def run(self, display: Display) -> Result:
@@ -259,9 +224,7 @@ class Demo(Common):
         return Result(*demo(self.output, seconds=self.seconds, display=display))
 
 
-Verb = Train | Resume | Eval | Render | Export | Info | Methods | Doctor | Demo
-
-VERBS: dict[str, type[Verb]] = {
+VERBS: dict[str, type[Common]] = {
     "demo": Demo,
     "train": Train,
     "resume": Resume,

@@ -18,6 +18,7 @@ from rayfield.data.colmap_model import (
 )
 from rayfield.data.files import existing_image, fit_to_image
 from rayfield.data.images import SUFFIXES, image_info
+from rayfield.data.poses import rigid
 from rayfield.data.scene import Capture, Frame, Remarks, in_natural_order, shortened
 
 FILES = ("cameras.bin", "images.bin", "points3D.bin")
@@ -76,6 +77,7 @@ def _camera(lens: ColmapCamera, image: ColmapImage, path: Path) -> Camera:
     pose = np.eye(4)
     pose[:3, :3] = rotation(image.quaternion).T
     pose[:3, 3] = -pose[:3, :3] @ image.translation
+    pose, _ = rigid(pose, path, image.name)
     distortion = p[4:] if any(p[4:]) else ()
     fx, fy, cx, cy = p[:4]
     return Camera(lens.width, lens.height, fx, fy, cx, cy, pose, distortion)

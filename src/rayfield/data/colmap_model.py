@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 
 from rayfield.core.check import DataError
 from rayfield.data.files import contents
+from rayfield.data.poses import FARTHEST
 
 # model id -> name, number of parameters (COLMAP src/colmap/sensor/models.h)
 MODELS = {
@@ -145,7 +146,7 @@ def read_images(path: Path) -> tuple[ColmapImage, ...]:
         table = file.table(OBSERVATION, file.count(24, "observations"), f"image {name!r}")
         if name in images:
             raise DataError(path, f"holds the image {name!r} twice (byte {start})", AGAIN)
-        if not np.isfinite(numbers).all() or not 1e-6 < np.linalg.norm(numbers[:4]) < 1e6:
+        if not np.isfinite(numbers).all() or not 1e-6 < np.abs(numbers[:4]).max() < 1e6:
             said = f"image {name!r} at byte {start} has a pose of NaN or a zero quaternion"
             raise DataError(path, said, "run the reconstruction again")
         quaternion, translation = np.array(numbers[:4]), np.array(numbers[4:])
@@ -156,7 +157,8 @@ def read_images(path: Path) -> tuple[ColmapImage, ...]:
 
 
 def read_points(path: Path) -> tuple[Int[np.ndarray, " N"], Float[np.ndarray, "N 3"]]:
-    """Ids and positions of the points of points3D.bin; those that are not finite are left out."""
+    """Ids and positions of the points of points3D.bin; those that are not finite are left
+    out."""
     file = Bytes(path)
     record = struct.Struct("<Q3d3BdQ")
     count = file.count(record.size, "points")
@@ -168,8 +170,8 @@ def read_points(path: Path) -> tuple[Int[np.ndarray, " N"], Float[np.ndarray, "N
         file.at += record.size
         file.need(8 * values[8], f"the track of point {row}")
         file.at += 8 * values[8]
-    finite = np.isfinite(positions).all(axis=1)
-    return ids[finite], positions[finite]
+    usable = (np.abs(positions) < FARTHEST).all(axis=1)  # not NaN either
+    return ids[usable], positions[usable]
 
 
 def rotation(quaternion: Float[np.ndarray, " 4"]) -> Float[np.ndarray, "3 3"]:

@@ -59,7 +59,7 @@ def hull_box(
         cell = (upper - lower) / count
         steps = (np.arange(count) + 0.5)[:, None] * cell + lower
         cells = np.stack(np.meshgrid(*steps.T, indexing="ij"), axis=-1).reshape(-1, 3)
-        cells = _carve(views, cells, 0.5 * float(np.linalg.norm(cell)), NEAREST * radius)
+        cells = _carve(views, cells, 0.5 * float(np.linalg.norm(cell)), nearest=NEAREST * radius)
         if len(cells) == 0:
             return None
         lower, upper = cells.min(axis=0) - 1.5 * cell, cells.max(axis=0) + 1.5 * cell
@@ -67,7 +67,7 @@ def hull_box(
 
 
 def _carve(
-    views: list[View], cells: Float[np.ndarray, "N 3"], reach: float, nearest: float
+    views: list[View], cells: Float[np.ndarray, "N 3"], reach: float, *, nearest: float
 ) -> Float[np.ndarray, "M 3"]:
     """The cells, balls of radius `reach`, that all views leave and at least two see.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from rayfield.core.check import DataError, UsageError
@@ -105,6 +106,10 @@ def _check_lenses(root: Path, frames: tuple[Frame, ...]) -> list[str]:
     """Notes on odd principal points; DataError for a lens that folds within its picture."""
     notes = []
     for name, camera in {intrinsics(f.camera): (f.name, f.camera) for f in frames}.values():
+        lens = (camera.fx, camera.fy, camera.cx, camera.cy)
+        if min(lens[:2]) < 1e-3 or max(np.abs(lens)) > 1e6:
+            what = f"frame {name!r}: no camera has fx, fy, cx, cy = {lens} pixels"
+            raise DataError(root, what, "calibrate again")
         if _folds(camera):
             what = f"frame {name!r}: the lens distortion {camera.distortion} folds the picture over"
             raise DataError(root, what, "calibrate again or leave the distortion out")

@@ -171,6 +171,7 @@ def _unbounded(
     frames: tuple[Frame, ...],
     poses: Float[np.ndarray, "N 4 4"],
     points: np.ndarray | None,
+    *,
     notes: list[str],
 ) -> tuple[np.ndarray, float, float]:
     """world_from_scene, its scale, and `near` in scene units, from cameras and points."""
@@ -200,7 +201,7 @@ def normalise(capture: Capture) -> Scene:
         world_from_scene, scale = found
         near = BOUNDED_NEAR
     else:
-        world_from_scene, scale, near = _unbounded(frames, poses, capture.points, notes)
+        world_from_scene, scale, near = _unbounded(frames, poses, capture.points, notes=notes)
         if 0 < carrying < len(frames):
             notes.append(f"{carrying} of {len(frames)} training images carry alpha, the rest not")
     alpha = found is not None or 0 < carrying < len(frames)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
+from scipy.ndimage import maximum_filter
 from torch import Tensor
 
 from rayfield.core.check import DataError
@@ -20,6 +21,10 @@ from rayfield.math.rays import image_plane, pixel_grid, ray_box
 log = logging.getLogger("rayfield")
 
 DECODERS = 2
+# Photos with alpha: most pixels show nothing, and are soon learned. This share of the rays is
+# drawn from pixels within MARGIN of the subject, the rest from all pixels.
+SUBJECT_SHARE = 0.75
+MARGIN = 4
 # unbounded scenes: far enough for every sky, and exact in float32
 FAR = 1e6
 
@@ -74,7 +79,8 @@ class PixelSampler:
     """Random training pixels of one split, with their rays, as fast as a step needs them.
 
     All pictures are decoded once into one flat uint8 tensor (RGBA if the scene has alpha, else
-    RGB). Masked pixels are never drawn. Where a lens distorts, its inverse is a table over the
+    RGB). Masked pixels are never drawn; pictures with alpha are drawn from mostly where the
+    subject is (`SUBJECT_SHARE`). Where a lens distorts, its inverse is a table over the
     pixels of each distinct lens.
     """
 
@@ -87,41 +93,47 @@ class PixelSampler:
         sizes = [camera.width * camera.height for camera in cameras]
         self.pixels = _load_pixels(frames, 4 if scene.traits.alpha else 3)
         self.valid = _load_masks(frames)
+        self.subject = _subject_pixels(self.pixels, cameras) if self.valid is None else None
         self.planes, plane_first = _lens_tables(cameras)
         self.first = torch.tensor([0, *np.cumsum(sizes)[:-1].tolist()])
-        # one column an image, so that a draw gathers once and then works on contiguous rows
         widths = torch.tensor([camera.width for camera in cameras])
         self.layout = torch.stack([self.first, widths, plane_first])
+        # one column an image, so that a draw works on contiguous rows
         lenses = torch.tensor([[c.fx, c.fy, c.cx, c.cy] for c in cameras], dtype=torch.float32)
         poses = torch.from_numpy(np.stack([camera.pose for camera in cameras])).float()
-        columns = poses[:, :3].permute(2, 1, 0).reshape(12, -1)  # right, down, forward, centre
-        self.cameras = torch.cat([columns, lenses.T])
+        self.lens = lenses.T.contiguous()
+        self.pose = poses[:, :3].permute(2, 1, 0).contiguous()  # right, down, forward, centre
 
     def __len__(self) -> int:
         """How many pixels can be drawn."""
         return len(self.pixels if self.valid is None else self.valid)
 
     def sample(self, n: int, *, generator: torch.Generator | None) -> RayBatch:
-        """Draw n pixels uniformly (with replacement) and the rays through their centres."""
+        """Draw n pixels (with replacement) and the rays through their centres."""
         index = torch.randint(len(self), (n,), generator=generator)
         if self.valid is not None:
             index = self.valid[index]
+        if self.subject is not None:
+            near = round(n * SUBJECT_SHARE)
+            chosen = torch.randint(len(self.subject), (near,), generator=generator)
+            index[:near] = self.subject[chosen]
+            index = index[torch.randperm(n, generator=generator)]
         image = torch.searchsorted(self.first, index, right=True) - 1
-        camera = self.cameras.index_select(1, image)
         first, width, plane_first = self.layout.index_select(1, image)
         if self.planes is None:
-            x, y = _pinhole(index - first, width, camera[12:])
+            x, y = _pinhole(index - first, width, self.lens.index_select(1, image))
         else:
             x, y = self.planes.index_select(0, index - first + plane_first).T
-        directions = torch.addcmul(camera[6:9], camera[0:3], x).addcmul_(camera[3:6], y)
-        directions = directions.mul_((x * x + y * y + 1).rsqrt_()).T  # columns are orthonormal
-        origins = camera[9:12].T
+        right, down, forward, centre = (column.index_select(1, image) for column in self.pose)
+        directions = right.mul_(x).add_(forward).addcmul_(down, y)
+        directions = directions.mul_((x * x + y * y + 1).rsqrt_()).T  # the columns are orthonormal
+        origins = centre.T
         near, far = bounded_rays(origins, directions, self.traits)
         rays = Rays(origins.contiguous(), directions.contiguous(), near, far, image)
         return RayBatch(rays, self._rgba(index))
 
     def _rgba(self, index: Tensor) -> Float[Tensor, "R 4"]:
-        chosen = self.pixels.index_select(0, index).float().mul_(1 / 255)
+        chosen = self.pixels.index_select(0, index).float().div_(255)
         if chosen.shape[-1] == 4:
             return chosen
         return torch.nn.functional.pad(chosen, (0, 1), value=1.0)
@@ -149,6 +161,21 @@ def _load_pixels(frames: tuple[Frame, ...], channels: int) -> UInt8[Tensor, "P C
     with ThreadPoolExecutor(DECODERS) as pool:
         list(pool.map(decode, range(len(frames))))
     return torch.from_numpy(pixels)
+
+
+def _subject_pixels(pixels: UInt8[Tensor, "P C"], cameras: list[Camera]) -> Tensor | None:
+    """Numbers of the pixels within MARGIN of one that is not transparent; None without alpha."""
+    if pixels.shape[-1] < 4:
+        return None
+    found, first = [], 0
+    for camera in cameras:
+        size = camera.width * camera.height
+        alpha = pixels[first : first + size, 3].numpy().reshape(camera.height, camera.width)
+        near = maximum_filter(alpha, size=2 * MARGIN + 1)
+        found.append(np.flatnonzero(near) + first)
+        first += size
+    subject = np.concatenate(found)
+    return torch.from_numpy(subject) if len(subject) else None
 
 
 def _load_masks(frames: tuple[Frame, ...]) -> Int[Tensor, " V"] | None:

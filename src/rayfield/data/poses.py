@@ -11,6 +11,7 @@ from rayfield.core.check import DataError
 
 OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 TOLERANCE = 1e-3
+FARTHEST = 1e12  # beyond it nothing near the camera can be told apart
 
 
 def matrix_from_json(value: object, path: Path, name: str) -> Float[np.ndarray, "4 4"]:
@@ -45,6 +46,8 @@ def rigid(
     what, fix = "", "export the poses again"
     if not np.isfinite(matrix).all():
         raise DataError(path, f"frame {name!r}: the pose holds NaN or infinity", fix)
+    if np.abs(matrix[:3, 3]).max() > FARTHEST:
+        raise DataError(path, f"frame {name!r}: the camera is {FARTHEST:.0e} units away", fix)
     u, sizes, vt = np.linalg.svd(matrix[:3, :3])
     scale = float(sizes.mean())
     if not 1e-100 < scale < 1e100 or np.abs(sizes - scale).max() > TOLERANCE * scale:

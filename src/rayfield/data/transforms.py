@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,11 +28,14 @@ class Listing(NamedTuple):
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
 class Values:
     """Numbers of one frame: its own keys first, then those of the whole file."""
 
-    def __init__(self, path: Path, name: str, frame: Json, document: Json) -> None:
-        self.path, self.name, self.frame, self.document = path, name, frame, document
+    path: Path
+    name: str
+    frame: Json
+    document: Json
 
     def get(self, key: str) -> Any:
         """The value of a key, None where neither the frame nor the file has it."""
@@ -135,7 +139,7 @@ def _entries(document: Json, path: Path) -> list[tuple[str, Json]]:
     return [(frame["file_path"], frame) for frame in frames]
 
 
-def _frame(values: Values, root: Path, image: Path, split: str, remarks: Remarks) -> Frame:
+def _frame(values: Values, root: Path, image: Path, *, split: str, remarks: Remarks) -> Frame:
     info = image_info(image)
     camera, remark = fit_to_image(_camera(values, info, remarks), info, image)
     name = image.relative_to(root).as_posix()
@@ -166,7 +170,8 @@ def read_listing(root: Path, path: Path, document: Json, *, split: str = "train"
         if image is None:
             remarks.add("do not exist", name)
             continue
-        frame = _frame(Values(path, name, entry, document), root, image, split, remarks)
+        values = Values(path, name, entry, document)
+        frame = _frame(values, root, image, split=split, remarks=remarks)
         twin = frames.setdefault(frame.name, frame)
         if twin is not frame:
             if not (twin.camera.pose == frame.camera.pose).all():

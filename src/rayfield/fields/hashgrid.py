@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from rayfield.kernels.hash_encode import Levels
+from rayfield.kernels.pool import zeros
 
 _PRIMES = (1, 2654435761, 805459861)
 _CORNERS = [(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)]
@@ -44,13 +45,14 @@ class HashGrid(nn.Module):
         self.dense = [count <= entries for count in corners]
         self.sizes = [min(count, entries) for count in corners]
         self.starts = [sum(self.sizes[:level]) for level in range(levels)]
-        table = torch.rand(sum(self.sizes), features, generator=generator)
-        self.table = nn.Parameter((table * 2 - 1) * 1e-4)
+        self.active = levels  # coarse to fine: levels beyond read as zero, and do not learn
+        table = zeros((sum(self.sizes), features))
+        self.table = nn.Parameter(table.uniform_(-1e-4, 1e-4, generator=generator))
 
     def levels(self) -> Levels:
-        """The tables' layout as the kernels take it."""
+        """The active tables' layout as the kernels take it."""
         layout = (self.resolutions, self.starts, self.sizes, self.dense)
-        return Levels(*(np.array(column, np.int64) for column in layout))
+        return Levels(*(np.array(column[: self.active], np.int64) for column in layout))
 
     def rows(self, level: int, corner: Int[Tensor, "N 3"]) -> Int[Tensor, " N"]:
         """Table row of integer grid corners of a level."""
@@ -65,6 +67,9 @@ class HashGrid(nn.Module):
         """Encode points in [0, 1]^3."""
         table, out = self.table, []
         for level, resolution in enumerate(self.resolutions):
+            if level >= self.active:
+                out.append(points.new_zeros(len(points), table.shape[1]))
+                continue
             scaled = points * resolution
             cell = scaled.detach().long().clamp(0, resolution - 1)
             fraction = scaled - cell

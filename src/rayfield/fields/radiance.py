@@ -17,10 +17,10 @@ from rayfield.fields.mlp import MLP
 from rayfield.kernels.fused import Renderer
 from rayfield.kernels.gemm import ROWS as BLOCK
 from rayfield.kernels.hash_encode import FEATURES
+from rayfield.kernels.radiance import LOG_DENSITY_MAX, LOG_DENSITY_START
 from rayfield.math import sh
 
 GEOMETRY = 16  # outputs of the density network
-LOG_DENSITY_MAX = 15.0
 
 
 class RadianceField(nn.Module):
@@ -46,7 +46,8 @@ class RadianceField(nn.Module):
         if table.device.type != "cpu" or table.dtype != torch.float32 or not fits:
             return None
         if self._renderer is None or self._renderer.table is not table:
-            self._renderer = Renderer(table, self.grid.levels())
+            self._renderer = Renderer(table)
+        self._renderer.levels = self.grid.levels()
         return self._renderer
 
     def geometry(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 16"]:
@@ -54,11 +55,11 @@ class RadianceField(nn.Module):
         return self.density_mlp(self.grid(points))
 
     def density(self, geometry: Float[Tensor, "N 16"]) -> Float[Tensor, " N"]:
-        """Density, 1/length: exp of the first output, capped at exp(15).
+        """Density, 1/length: exp(first output - 1.5), capped at exp(15).
 
         Past the cap the gradient is that at the cap, so that a point can come back.
         """
-        raw = geometry[:, 0]
+        raw = geometry[:, 0] + LOG_DENSITY_START
         return torch.exp(raw - (raw - LOG_DENSITY_MAX).clamp_min(0).detach())
 
     def color(

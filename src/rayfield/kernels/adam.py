@@ -16,6 +16,15 @@ _BLOCK = 1 << 15
 
 
 @kernel
+def _idle(array, start, end):
+    """Whether the block is all zeros (an update of it would change nothing)."""
+    largest = float32(0)
+    for i in range(start, end):
+        largest = max(largest, abs(array[i]))
+    return largest == float32(0)
+
+
+@kernel
 def adam(ticket, value, gradient, first, second, rates):
     """Update flat float32 arrays in place; rates = (rate, beta1, beta2, epsilon), bias-corrected.
 
@@ -27,7 +36,10 @@ def adam(ticket, value, gradient, first, second, rates):
         start = take_ticket(ticket) * _BLOCK
         if start >= total:
             break
-        for i in range(start, min(start + _BLOCK, total)):
+        end = min(start + _BLOCK, total)
+        if _idle(gradient, start, end) and _idle(first, start, end):
+            continue
+        for i in range(start, end):
             g = gradient[i]
             m = beta1 * first[i] + (float32(1) - beta1) * g
             v = beta2 * second[i] + (float32(1) - beta2) * g * g

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from rayfield.core.types import Rays
 from rayfield.kernels import march
 from rayfield.kernels.hash_encode import Levels
-from rayfield.kernels.pool import pool
+from rayfield.kernels.pool import pool, zeros
 from rayfield.kernels.radiance import (
+    TILE,
     Batch,
     Image,
     Store,
@@ -40,6 +41,7 @@ class Packed:
     rows: int
     first: np.ndarray
     count: np.ndarray
+    near: np.ndarray
     rays: np.ndarray
     begin: np.ndarray
 
@@ -50,11 +52,14 @@ class Renderer:
     One forward at a time: its activations are overwritten by the next one.
     """
 
-    def __init__(self, table: Tensor, levels: Levels) -> None:
+    levels: Levels
+    kept: np.ndarray
+    store: Store
+
+    def __init__(self, table: Tensor) -> None:
         self.table = table
-        self.levels = levels
-        self.half = torch.empty(table.shape, dtype=torch.float16)
-        self.store: Store | None = None
+        self.half = zeros(tuple(table.shape), np.float16)
+        self.rows = 0
         self.forwards = 0
         self._version = -1
 
@@ -67,17 +72,18 @@ class Renderer:
 
     def reserve(self, rows: int, matrices: tuple[Tensor, ...]) -> None:
         """Storage for that many samples (and padding), kept for later batches."""
-        have = 0 if self.store is None else len(self.store.start)
-        need = rows + (march.CHUNKS + 1) * _ALIGN + 96
-        if self.store is None or have < need:
-            self.store = _allocate(max(need, have * 3 // 2), *(m.shape for m in matrices[:4]))
+        need = rows + (march.CHUNKS + 1) * _ALIGN + TILE
+        if self.rows < need:
+            self.rows = max(need, self.rows * 3 // 2)
+            self.store = _allocate(self.rows, *(m.shape for m in matrices[:4]))
 
     def pack(self, grid: march.Grid, rays: Rays, jitter: Tensor | None, capacity: int) -> Packed:
         """Count the samples of the rays, and cut the rays that fit into chunks of equal work."""
         bundle = _bundle(rays, jitter)
         count = np.zeros(len(rays.near), np.int64)
-        empty, none = np.empty(0, np.float32), np.empty((0, 3), np.float32)
-        pool().run(march.count_samples, grid, bundle, count, empty, empty, none)
+        near = np.empty(len(count), np.float32)
+        nowhere = (near[:0], near[:0], np.empty((0, 3), np.float32))
+        pool().run(march.count_samples, grid, bundle, count, near, nowhere)
         total = np.cumsum(count)
         used = int(np.searchsorted(total, capacity, side="right"))
         count, total = count[:used], total[:used]
@@ -90,22 +96,28 @@ class Renderer:
         padded = (sizes + _ALIGN - 1) // _ALIGN * _ALIGN
         begin = np.concatenate([[0], np.cumsum(padded)]).astype(np.int64)
         shift = np.repeat(begin[:-1] - before[chunks[:-1]], np.diff(chunks))
-        return Packed(used, int(begin[-1]), before[:-1] + shift, count, chunks, begin[:-1])
+        return Packed(used, int(begin[-1]), before[:-1] + shift, count, near, chunks, begin[:-1])
 
     def fill(
         self, grid: march.Grid, rays: Rays, jitter: Tensor | None, packed: Packed
     ) -> None:
         """Write positions, starts and lengths of the packed samples."""
         store = self.store
-        assert store is not None
         for chunk in range(march.CHUNKS):  # padding rows are encoded, so they must be valid
             last = packed.rays[chunk + 1] - 1
             if last >= packed.rays[chunk]:
                 end = packed.first[last] + packed.count[last]
                 store.position[end : end + _ALIGN] = 0
         bundle = _bundle(rays, jitter)
+        out = (store.start, store.delta, store.position)
         pool().run(march.fill_samples, grid, bundle, packed.rays, packed.first, packed.count,
-                   store.start, store.delta, store.position)  # fmt: skip
+                   packed.near, out)  # fmt: skip
+
+
+    def observe(self, packed: Packed, density: Tensor, side: int) -> None:
+        """Raise a grid's densities [side^3] to those of the samples the last forward kept."""
+        march.observe(density.numpy(), side, packed.begin, self.kept,
+                      self.store.position, self.store.sigma)  # fmt: skip
 
 
 def _bundle(rays: Rays, jitter: Tensor | None) -> march.Bundle:
@@ -154,6 +166,7 @@ class Render(torch.autograd.Function):
         pool().run(encode_all, half, renderer.levels, store.position, store.encoding, packed.rows)
         pool().run(render_chunks, weights, store, batch, image, np.float32(cutoff))
         renderer.forwards += 1
+        renderer.kept = kept
         ctx.state = (renderer, renderer.forwards, weights, batch, image, table)
         live = torch.from_numpy(live)
         ctx.mark_non_differentiable(live)
@@ -170,7 +183,7 @@ class Render(torch.autograd.Function):
         store = renderer.store
         pool().run(backward_chunks, weights, store, batch, image, reverse, grads)
         if table.grad is None:
-            table.grad = torch.zeros_like(table)
+            table.grad = zeros(tuple(table.shape))
         gradient = table.grad.numpy()
         pool().run(scatter_chunks, gradient, renderer.levels, store, batch)
         *first, rgb = (torch.from_numpy(g.sum(0)) for g in grads)

@@ -122,9 +122,15 @@ def _weights(fx, fy, fz):
 
 @kernel
 def encode(table, levels, points, first, last, out):
-    """out[s, 4l : 4l + 4] = interpolated features of points[s] in [0, 1]^3, first <= s < last."""
-    width = out.shape[1]
-    for level in range(levels.resolution.shape[0]):
+    """out[s, 4l : 4l + 4] = interpolated features of points[s] in [0, 1]^3, first <= s < last.
+
+    Columns of levels that are not in `levels` are set to zero.
+    """
+    width, active = out.shape[1], levels.resolution.shape[0]
+    for s in range(first, last):
+        for k in range(active * FEATURES, width):
+            out[s, k] = float32(0)
+    for level in range(active):
         resolution, entries = levels.resolution[level], levels.entries[level]
         dense, start = levels.dense[level], levels.first[level]
         for s in range(first, last):

@@ -18,15 +18,20 @@ from rayfield.kernels.jit import kernel, take_ticket
 CHUNKS = 16  # pieces of a batch of rays: fixed, so results do not depend on the thread count
 
 
+BRICK = 8  # cells along the side of a brick, the coarser grid that is skipped as a whole
+
+
 class Grid(NamedTuple):
     """An occupancy grid and how to step through it.
 
-    `bits` uint8 [side^3 / 8], x fastest; `limit` the half side of the cube it spans: 1 for a
-    bounded scene, 2 for a contracted one; `step` the shortest step and `cone` the ratio of a
-    step to the distance from the camera, in scene units; `most` samples per ray at most.
+    `bits` uint8 [side^3 / 8], x fastest; `bricks` uint8 [(side / BRICK)^3], nonzero where any of
+    the brick's cells is occupied; `limit` the half side of the cube: 1 for a bounded scene, 2 for
+    a contracted one; `step` the shortest step and `cone` the ratio of a step to the distance from
+    the camera, in scene units; `most` samples per ray at most.
     """
 
     bits: np.ndarray
+    bricks: np.ndarray
     side: int
     limit: float
     step: float
@@ -57,93 +62,145 @@ def contraction(limit, x, y, z):
 
 
 @kernel
-def cell_of(grid, u, v, w):
-    """Index of the cell that holds the contracted point (u, v, w), clamped to the grid."""
+def _index(value, side):
+    return min(max(int(value), 0), side - 1)
+
+
+@kernel
+def _empty(grid, u, v, w):
+    """Width of the empty cell or brick around the contracted point; 0 if it is occupied."""
     half = float32(0.5) * float32(grid.side) / grid.limit
-    i = min(max(int((u + grid.limit) * half), 0), grid.side - 1)
-    j = min(max(int((v + grid.limit) * half), 0), grid.side - 1)
-    k = min(max(int((w + grid.limit) * half), 0), grid.side - 1)
-    return i + grid.side * (j + grid.side * k)
+    i = _index((u + grid.limit) * half, grid.side)
+    j = _index((v + grid.limit) * half, grid.side)
+    k = _index((w + grid.limit) * half, grid.side)
+    bricks = grid.side // BRICK
+    if not grid.bricks[i // BRICK + bricks * (j // BRICK + bricks * (k // BRICK))]:
+        return float32(BRICK) / half
+    cell = i + grid.side * (j + grid.side * k)
+    if (grid.bits[cell >> 3] >> (cell & 7)) & 1:
+        return float32(0)
+    return float32(1) / half
 
 
 @kernel
-def _exit(position, direction, cell):
+def _wall(position, direction, inverse, cell):
     """Distance along one axis to the wall of the cell of width `cell` that holds `position`."""
+    if abs(direction) < float32(1e-9):
+        return float32(1e9)
     index = math.floor(position / cell)
-    if direction > float32(1e-9):
-        return ((index + float32(1)) * cell - position) / direction
-    if direction < float32(-1e-9):
-        return (index * cell - position) / direction
-    return float32(1e9)
+    if direction > float32(0):
+        index += float32(1)
+    return (index * cell - position) * inverse
 
 
 @kernel
-def _skip(grid, u, v, w, dx, dy, dz, scale):
-    """Distance through the empty cell around a contracted point, to first order.
+def _free(cell, u, v, w, d, inverse, scale):
+    """Distance to the wall of the empty cell around a contracted point, to first order.
 
-    Moving along d moves the contracted point along J d, J being the contraction's Jacobian: the
+    Moving along d moves the contracted point along J d, J being the contraction's Jacobian: its
     singular values are `scale` across the radius and 1 / r^2 along it.
     """
+    dx, dy, dz = d
+    ix, iy, iz = inverse
     if scale < float32(1):
         length = math.sqrt(u * u + v * v + w * w)  # 2 - 1/r
         radial = (float32(2) - length) ** 2
         along = (u * dx + v * dy + w * dz) / (length * length) * (scale - radial)
         dx, dy, dz = scale * dx - along * u, scale * dy - along * v, scale * dz - along * w
-    cell = float32(2) * grid.limit / float32(grid.side)
-    return min(_exit(u, dx, cell), min(_exit(v, dy, cell), _exit(w, dz, cell)))
+        ix, iy, iz = float32(1) / dx, float32(1) / dy, float32(1) / dz
+    return min(_wall(u, dx, ix, cell), min(_wall(v, dy, iy, cell), _wall(w, dz, iz, cell)))
 
 
 @kernel
-def _march(grid, rays, r, start, delta, position, slot, room):
-    """Samples of ray r, written from `slot` on if there is `room`; returns how many there are."""
+def _march(grid, rays, r, t, most, out, slot):
+    """March ray r from t until it has `most` samples; returns their number and the first's start.
+
+    Samples are written to `out` = (start, delta, position) from `slot` on, unless slot < 0.
+    """
     ox, oy, oz = rays.origins[r, 0], rays.origins[r, 1], rays.origins[r, 2]
-    dx, dy, dz = rays.directions[r, 0], rays.directions[r, 1], rays.directions[r, 2]
-    far, count = rays.far[r], 0
-    t = rays.near[r]
-    if not t < far:
-        return 0
-    t += rays.jitter[r] * max(grid.step, t * grid.cone)
-    while t < far and count < grid.most:
+    d = dx, dy, dz = rays.directions[r, 0], rays.directions[r, 1], rays.directions[r, 2]
+    inverse = float32(1) / dx, float32(1) / dy, float32(1) / dz
+    start, delta, position = out
+    far, count, half, begin = rays.far[r], 0, float32(0.5) / grid.limit, t
+    while t < far and count < most:
         step = max(grid.step, t * grid.cone)
         middle = t + float32(0.5) * step
         x, y, z = ox + middle * dx, oy + middle * dy, oz + middle * dz
         scale = contraction(grid.limit, x, y, z)
         u, v, w = x * scale, y * scale, z * scale
-        cell = cell_of(grid, u, v, w)
-        if (grid.bits[cell >> 3] >> (cell & 7)) & 1:
-            if count < room:
-                s = slot + count
-                start[s], delta[s] = t, step
-                half = float32(0.5) / grid.limit
-                position[s, 0] = u * half + float32(0.5)
-                position[s, 1] = v * half + float32(0.5)
-                position[s, 2] = w * half + float32(0.5)
-            count += 1
-            t += step
-        else:
-            free = _skip(grid, u, v, w, dx, dy, dz, scale)
+        cell = _empty(grid, u, v, w)
+        if cell > float32(0):
+            free = _free(cell, u, v, w, d, inverse, scale)
             t += step * max(float32(1), math.ceil(free / step))
-    return count
+            continue
+        if slot >= 0:
+            s = slot + count
+            start[s], delta[s] = t, step
+            position[s, 0] = u * half + float32(0.5)
+            position[s, 1] = v * half + float32(0.5)
+            position[s, 2] = w * half + float32(0.5)
+        elif count == 0:
+            begin = t
+        count += 1
+        t += step
+    return count, begin
 
 
 @kernel
-def count_samples(ticket, grid, rays, count, start, delta, position):
-    """count[r] = number of samples of ray r."""
+def count_samples(ticket, grid, rays, count, begin, out):
+    """count[r] = number of samples of ray r; begin[r] = where the first one starts."""
     total = count.shape[0]
     while True:
         chunk = take_ticket(ticket)
         if chunk >= CHUNKS:
             break
         for r in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
-            count[r] = _march(grid, rays, r, start, delta, position, 0, 0)
+            t = rays.near[r] + rays.jitter[r] * max(grid.step, rays.near[r] * grid.cone)
+            count[r], begin[r] = _march(grid, rays, r, t, grid.most, out, -1)
 
 
 @kernel
-def fill_samples(ticket, grid, rays, chunks, first, count, start, delta, position):
+def fill_samples(ticket, grid, rays, chunks, first, count, begin, out):
     """Write the samples of the rays chunks[c] .. chunks[c + 1] of each chunk c at first[r]."""
     while True:
         chunk = take_ticket(ticket)
         if chunk >= CHUNKS:
             break
         for r in range(chunks[chunk], chunks[chunk + 1]):
-            _march(grid, rays, r, start, delta, position, first[r], count[r])
+            _march(grid, rays, r, begin[r], count[r], out, first[r])
+
+
+@kernel
+def mark(ticket, density, threshold, bits, bricks, side):
+    """bits: which cells' density exceeds the threshold; bricks: which bricks have such a cell."""
+    across = side // BRICK
+    while True:
+        brick = take_ticket(ticket)  # a row of bricks along x
+        if brick >= across * across:
+            break
+        for b in range(brick * across, (brick + 1) * across):
+            bricks[b] = 0
+        for row in range(BRICK * BRICK):
+            j = brick % across * BRICK + row % BRICK
+            k = brick // across * BRICK + row // BRICK
+            first = side * (j + side * k)
+            for b in range(across):
+                byte = 0
+                for bit in range(8):
+                    if density[first + b * 8 + bit] > threshold:
+                        byte |= 1 << bit
+                bits[(first >> 3) + b] = byte
+                if byte:
+                    bricks[brick * across + b] = 1
+
+
+@kernel
+def observe(density, side, begin, kept, position, sigma):
+    """density[cell] = max(density[cell], sigma[s]) for the kept samples of every chunk."""
+    for chunk in range(begin.shape[0]):
+        for s in range(begin[chunk], begin[chunk] + kept[chunk]):
+            i = _index(position[s, 0] * float32(side), side)
+            j = _index(position[s, 1] * float32(side), side)
+            k = _index(position[s, 2] * float32(side), side)
+            cell = i + side * (j + side * k)
+            density[cell] = max(density[cell], sigma[s])

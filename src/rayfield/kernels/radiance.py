@@ -25,8 +25,9 @@ from rayfield.kernels.jit import kernel, take_ticket
 from rayfield.kernels.march import CHUNKS
 
 TILE = 96  # rows of activations that stay in the first-level cache
-_BLOCK = 8192  # samples a thread encodes at a time
+_BLOCK = 2048
 LOG_DENSITY_MAX = 15.0
+LOG_DENSITY_START = -1.5  # of an untrained field: thin fog, so that nothing is hidden at first
 
 
 class Weights(NamedTuple):
@@ -105,6 +106,11 @@ def encode_all(ticket, table, levels, position, encoding, total):
 
 
 @kernel
+def _sigma(raw):
+    return math.exp(min(raw + float32(LOG_DENSITY_START), float32(LOG_DENSITY_MAX)))
+
+
+@kernel
 def _density(weights, store, first, last, hidden):
     """Geometry features of samples [first, last)."""
     for s in range(first, last, TILE):
@@ -135,7 +141,7 @@ def _terminate(store, batch, chunk, cutoff):
         for s in range(batch.first[r], batch.first[r] + batch.count[r]):
             if through < cutoff:
                 break
-            sigma = math.exp(min(store.geometry[s, 0], float32(LOG_DENSITY_MAX)))
+            sigma = _sigma(store.geometry[s, 0])
             if s != target:
                 _keep(store, s, target)
             store.sigma[target], store.through[target], store.ray[target] = sigma, through, r
@@ -240,4 +246,4 @@ def densities(ticket, table, levels, weights, position, sigma):
             layer(hidden, 0, encoding, s, weights.hidden_t, n, True)
             layer(geometry, 0, hidden, 0, weights.geometry_t, n, False)
             for i in range(n):
-                sigma[first + s + i] = math.exp(min(geometry[i, 0], float32(LOG_DENSITY_MAX)))
+                sigma[first + s + i] = _sigma(geometry[i, 0])

@@ -16,7 +16,7 @@ from rayfield.kernels.gemm import layer, layer_backward
 from rayfield.kernels.hash_encode import scatter
 from rayfield.kernels.jit import kernel, take_ticket
 from rayfield.kernels.march import CHUNKS
-from rayfield.kernels.radiance import LOG_DENSITY_MAX, TILE, _color_input, _spacing
+from rayfield.kernels.radiance import TILE, _color_input, _spacing
 
 
 class Gradients(NamedTuple):

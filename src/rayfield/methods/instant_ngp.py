@@ -5,8 +5,6 @@ Mueller, Evans, Schied, Keller 2022, arXiv:2201.05989.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,17 +29,20 @@ class Config:
     base: int = 16
     finest: int = 1024
     width: int = 64
-    rate: float = 2e-2
+    rate: float = 3e-2
     mlp_rate: float = 1e-2
     final_rate: float = 0.1
     warmup: int = 20
     samples: int = 1 << 14
     step: float = 1 / 256
     coarse_steps: int = 150
+    first_levels: int = 8
+    level_steps: int = 50
     cone: float = 0.0
     cutoff: float = 1e-3
     occupancy: int = 128
-    decay: float = 0.8
+    decay: float = 0.7
+    sparse: float = 0.1
     distortion: float = 0.0
     contracted: bool = False
     alpha: bool = True
@@ -112,9 +113,10 @@ def loss(
     """Mean squared error on a random background."""
     rays = batch.rays
     jitter = torch.rand(len(rays.near), generator=generator)
+    model.field.grid.active = min(cfg.levels, cfg.first_levels + step // cfg.level_steps)
     coarse = 1 + 3 * max(0.0, 1 - step / cfg.coarse_steps)
     marching = replace(_marching(cfg, coarse), capacity=cfg.samples * 8)
-    out = radiance.render(model.field, model.occupancy, rays, marching=marching, jitter=jitter)
+    out = radiance.render(model.field, model.occupancy, rays, marching=marching, jitter=jitter, observe=True)
     used = len(out.opacity)
     background = torch.rand(used, 3, generator=generator)
     rgb, alpha = batch.rgba[:used, :3], batch.rgba[:used, 3:]
@@ -147,7 +149,7 @@ def _update_occupancy(model: Model, cfg: Config, step: int, generator: Generator
     else:
         return
     grid.update(density, cells, decay=cfg.decay, generator=generator)
-    grid.threshold(cfg.step, 0.01)
+    grid.threshold(cfg.step, cfg.sparse)
 
 
 def render(

@@ -16,6 +16,7 @@ from torch import Generator, Tensor, nn
 
 from rayfield.core.types import Rays, Samples
 from rayfield.kernels import march as kernel
+from rayfield.kernels.pool import pool
 from rayfield.math.rays import contract
 
 DensityFn = Callable[[Tensor], Tensor]
@@ -35,8 +36,11 @@ class OccupancyGrid(nn.Module):
         self.limit = 2.0 if contracted else 1.0
         self.density: Tensor
         self.bits: Tensor
+        self.bricks: Tensor
         self.register_buffer("density", torch.zeros(side**3))
         self.register_buffer("bits", torch.full((side**3 // 8,), 255, dtype=torch.uint8))
+        bricks = (side // kernel.BRICK) ** 3
+        self.register_buffer("bricks", torch.ones(bricks, dtype=torch.uint8))
 
     def unit(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
         """Scene points to the unit cube of the field (contracted if the scene is unbounded)."""
@@ -82,11 +86,22 @@ class OccupancyGrid(nn.Module):
 
     @torch.no_grad()
     def threshold(self, length: float, most: float) -> None:
-        """Mark as occupied the cells whose optical depth over `length` exceeds min(mean, most)."""
-        depth = self.density * length
-        keep = depth > depth.mean().clamp(max=most)
-        weights = 2 ** torch.arange(8, dtype=torch.uint8, device=keep.device)
-        self.bits.copy_((keep.view(-1, 8) * weights).sum(-1).to(torch.uint8))
+        """Mark as occupied the cells whose optical depth over `length` exceeds `most`.
+
+        While the mean density is lower than that, the mean is the bar.
+        """
+        level = min(self.density.mean().item(), most / length)
+        if self.density.device.type == "cpu":
+            arrays = (x.numpy() for x in (self.density, self.bits, self.bricks))
+            density, bits, bricks = arrays
+            pool().run(kernel.mark, density, np.float32(level), bits, bricks, self.side)
+            return
+        keep = self.density > level
+        powers = 2 ** torch.arange(8, dtype=torch.uint8, device=keep.device)
+        self.bits.copy_((keep.view(-1, 8) * powers).sum(-1).to(torch.uint8))
+        n = self.side // kernel.BRICK
+        bricks = keep.view(n, 8, n, 8, n, 8).permute(0, 2, 4, 1, 3, 5).reshape(n**3, -1).any(-1)
+        self.bricks.copy_(bricks)
 
     def march(
         self,
@@ -112,10 +127,11 @@ class OccupancyGrid(nn.Module):
             at = t[ray]
             length = _step(at, *lengths)
             points = rays.origins[ray] + (at + 0.5 * length)[:, None] * rays.directions[ray]
-            hit = occupied[self.cells(self.unit(points))]
+            cells = self.cells(self.unit(points))
+            hit, brick = occupied[cells], self.bricks[self._brick(cells)].bool()
             found.append((ray[hit], at[hit], length[hit]))
             count[ray[hit]] += 1
-            free = self._free(points, rays.directions[ray])
+            free = self._free(points, rays.directions[ray], torch.where(brick, 1, kernel.BRICK))
             t[ray] = at + length * torch.where(hit, 1, (free / length).ceil().clamp_min(1))
             ray = ray[(t[ray] < rays.far[ray]) & (count[ray] < most)]
         owner, start, length = (torch.cat(x) for x in zip(*found, strict=True))
@@ -123,11 +139,16 @@ class OccupancyGrid(nn.Module):
         start, length = start[order], length[order]
         return Samples(start, start + length, owner[order], count.cumsum(0) - count, count)
 
-    def _free(self, points: Tensor, directions: Tensor) -> Tensor:
-        """Distance to the wall of each point's cell, to first order in a contracted scene."""
+    def _brick(self, cells: Tensor) -> Tensor:
+        n, side = self.side // kernel.BRICK, self.side
+        x, y, z = (c // kernel.BRICK for c in (cells % side, cells // side % side, cells // side**2))
+        return x + n * (y + n * z)
+
+    def _free(self, points: Tensor, directions: Tensor, cells: Tensor) -> Tensor:
+        """Distance to the wall of the block of `cells` cells around each point, to first order."""
         if self.limit > 1:
             points, directions = _contract_ray(points, directions)
-        cell = 2 * self.limit / self.side
+        cell = (2 * self.limit / self.side * cells)[:, None]
         wall = (points / cell).floor() + (directions > 0)
         gap = (wall * cell - points) / directions
         return torch.where(directions.abs() > 1e-9, gap, 1e9).amin(-1)
@@ -135,7 +156,7 @@ class OccupancyGrid(nn.Module):
     def compiled(self, step: float, cone: float, most: int) -> kernel.Grid:
         """The grid as the kernels take it."""
         real = (np.float32(self.limit), np.float32(step), np.float32(cone))
-        return kernel.Grid(self.bits.numpy(), self.side, *real, most)
+        return kernel.Grid(self.bits.numpy(), self.bricks.numpy(), self.side, *real, most)
 
 
 def _step(t: Tensor, step: float, cone: float) -> Tensor:

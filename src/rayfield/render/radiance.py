@@ -42,14 +42,18 @@ def render(
     *,
     marching: Marching,
     jitter: Float[Tensor, " R"] | None = None,
+    observe: bool = False,
 ) -> Rendered:
     """What the first rays that fit `marching.capacity` see, over black.
 
-    `jitter` in [0, 1) shifts each ray's samples by that part of a step; None means half.
+    `jitter` in [0, 1) shifts each ray's samples by that part of a step; None means half. With
+    `observe`, the densities met are fed back to the occupancy grid.
     """
     renderer = field.compiled()
     if renderer is None:
-        return render_readable(field, occupancy, rays, marching=marching, jitter=jitter)
+        return render_readable(
+            field, occupancy, rays, marching=marching, jitter=jitter, observe=observe
+        )
     grid = occupancy.compiled(marching.step, marching.cone, marching.most)
     packed = renderer.pack(grid, rays, jitter, marching.capacity)
     renderer.reserve(packed.rows, field.matrices())
@@ -58,6 +62,8 @@ def render(
     color, opacity, depth, distortion, live = fused.Render.apply(
         renderer, packed, harmonics, marching.cutoff, field.grid.table, *field.matrices()
     )
+    if observe:
+        renderer.observe(packed, occupancy.density, occupancy.side)
     depth = depth / opacity.clamp_min(1e-10)
     return Rendered(color, opacity, depth, live, distortion)
 
@@ -69,6 +75,7 @@ def render_readable(
     *,
     marching: Marching,
     jitter: Float[Tensor, " R"] | None = None,
+    observe: bool = False,
 ) -> Rendered:
     """`render`, step by step in torch on any device."""
     samples = occupancy.march(
@@ -84,6 +91,8 @@ def render_readable(
     seen = ragged.visible(sigma, delta, ray, threshold=marching.cutoff)
     samples, geometry, middle = ragged.select(samples, seen), geometry[seen], middle[seen]
     ray, sigma, delta = ray[seen], sigma[seen], delta[seen]
+    if observe:
+        occupancy.observe(occupancy.unit(points[seen]), sigma.detach())
     w = ragged.weights(sigma, delta, ray)
     color = ragged.ray_sum(
         w[:, None] * field.color(geometry, rays.directions[ray]), ray, n_rays=used

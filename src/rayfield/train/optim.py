@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rayfield.kernels.adam import adam
-from rayfield.kernels.pool import pool
+from rayfield.kernels.pool import pool, zeros
 
 
 class Adam:
@@ -27,7 +27,7 @@ class Adam:
         self.groups = groups
         self.steps = 0
         self._moments = [
-            [(torch.zeros_like(p), torch.zeros_like(p)) for p in group["params"]]
+            [(_zeros_like(p), _zeros_like(p)) for p in group["params"]]
             for group in groups
         ]
 
@@ -67,12 +67,19 @@ class Adam:
                 tensor.copy_(state[name])
 
 
+def _zeros_like(param: Tensor) -> Tensor:
+    if param.device.type == "cpu" and param.dtype == torch.float32:
+        return zeros(tuple(param.shape))
+    return torch.zeros_like(param)
+
+
 def _update(param: Tensor, first: Tensor, second: Tensor, rates: tuple[float, ...]) -> None:
     gradient = param.grad
     assert gradient is not None
     if param.device.type == "cpu" and param.dtype == torch.float32 and gradient.is_contiguous():
         arrays = (x.detach().view(-1).numpy() for x in (param, gradient, first, second))
         pool().run(adam, *arrays, tuple(np.float32(r) for r in rates))
+        torch.autograd.graph.increment_version(param)  # torch did not see the change
         return
     rate, beta1, beta2, eps = rates
     first.lerp_(gradient, 1 - beta1)

@@ -1,0 +1,140 @@
+"""The surface of a trained field as a mesh: the verb `export`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from rayfield.app import cameras as cams
+from rayfield.app.field import PointFn, TrainedField
+from rayfield.app.figures import bytes_of
+from rayfield.core.check import UsageError
+from rayfield.core.types import Mesh
+from rayfield.geometry.marching import extract
+from rayfield.geometry.mesh import keep_largest, report, transform
+from rayfield.geometry.meshio import check_target, write_mesh
+
+KEEP_FRACTION = 0.02  # of the largest component's area, for a component to stay
+LOOKERS = 4  # photos whose directions a vertex is coloured from
+COLOR_CHUNK = 2**14
+PROBES = 48  # along each axis, for the range of a field
+
+# Of the surface, in 1 / scene unit: 1.25 % of the side of the cube [-1, 1]^3 absorb half the light.
+# With denser levels thin parts are eaten away, with thinner ones they are wrapped in fog.
+DEFAULT_DENSITY = math.log(2) / 0.025
+
+
+class Meshing(NamedTuple):
+    """How to mesh: cells along the longest side, the density of the surface (1 / world unit, None:
+    that of `default_level`), and the frame of the vertices ("world" or "scene")."""
+
+    resolution: int = 192
+    threshold: float | None = None
+    frame: str = "world"
+
+
+DEFAULT = Meshing()
+
+
+def export(
+    field: TrainedField,
+    path: Path | str,
+    meshing: Meshing = DEFAULT,
+    *,
+    force: bool = False,
+    progress: Callable[[float], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Write the field's surface to a mesh file; what one asks of a mesh before using it.
+
+    The mesh is closed and coloured; components with less than 2 % of the area of the largest are
+    left out. Raises UsageError for arguments that make no mesh, RayfieldError if the file exists
+    (unless `force`) or the field has no surface.
+    """
+    started = time.perf_counter()
+    path = Path(path)
+    check_target(path, force=force)
+    mesh, level = surface(field, meshing, progress=progress)
+    if meshing.frame == "world":
+        mesh = transform(mesh, field.world_from_scene)
+    write_mesh(path, mesh, force=force)
+    found: dict[str, Any] = {"file": path.as_posix(), "frame": meshing.frame, **report(mesh)}
+    found["threshold"] = level / cams.scale_of(field.world_from_scene)
+    return found | {"resolution": meshing.resolution, "seconds": time.perf_counter() - started}
+
+
+def surface(
+    field: TrainedField, meshing: Meshing, *, progress: Callable[[float], None]
+) -> tuple[Mesh, float]:
+    """The coloured mesh in the scene's frame and its density, in 1 / scene unit."""
+    if meshing.frame not in ("world", "scene"):
+        raise UsageError(f"there is no frame {meshing.frame!r}; give world or scene")
+    unit = cams.scale_of(field.world_from_scene)
+    density = field.method.density(field.model)
+    if not field.traits.bounded:
+        density = in_ball(density)
+    if meshing.threshold is None:
+        level = default_level(density)
+    elif 0 < meshing.threshold < math.inf:
+        level = meshing.threshold * unit
+    else:
+        raise UsageError(f"threshold {meshing.threshold} is no density; give more than 0")
+    mesh = extract(
+        density,
+        level=level,
+        box_min=(-1.0, -1.0, -1.0),
+        box_max=(1.0, 1.0, 1.0),
+        resolution=meshing.resolution,
+        inside="above",
+        progress=progress,
+    )
+    mesh = keep_largest(mesh, fraction=KEEP_FRACTION)
+    colors = vertex_colors(field, mesh)
+    return Mesh(mesh.vertices, mesh.faces, mesh.normals, colors), level
+
+
+def default_level(density: PointFn) -> float:
+    """DEFAULT_DENSITY, or half of the greatest density where all is thinner (hardly trained)."""
+    axis = torch.linspace(-1, 1, PROBES)
+    with torch.no_grad():
+        greatest = float(density(torch.cartesian_prod(axis, axis, axis)).max())
+    return min(DEFAULT_DENSITY, 0.5 * greatest) if greatest > 0 else DEFAULT_DENSITY
+
+
+def in_ball(density: PointFn) -> PointFn:
+    """The density within the unit ball, zero outside: the subject of a scene without limits."""
+
+    def inside(points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        return density(points) * (points.norm(dim=-1) < 1)
+
+    return inside
+
+
+def vertex_colors(field: TrainedField, mesh: Mesh) -> UInt8[np.ndarray, "V 3"]:
+    """The colour of every vertex seen from amid the photos that face it most squarely."""
+    assert mesh.normals is not None
+    color = field.method.color(field.model)
+    matrix = field.world_from_scene
+    eyes = np.stack([cams.to_scene(c.camera.pose, matrix)[:3, 3] for c in field.split("train")])
+    found = np.empty((len(mesh.vertices), 3), np.float32)
+    for first in range(0, len(found), COLOR_CHUNK):
+        part = slice(first, first + COLOR_CHUNK)
+        points, normals = mesh.vertices[part], mesh.normals[part]
+        away = points[:, None] - eyes[None]
+        away /= np.linalg.norm(away, axis=-1, keepdims=True)
+        facing = -np.einsum("vck,vk->vc", away, normals)
+        lookers = np.argsort(-facing, axis=1, kind="stable")[:, :LOOKERS]
+        weights = np.take_along_axis(facing, lookers, axis=1).clip(0.05)[..., None]
+        directions = np.take_along_axis(away, lookers[..., None], axis=1)
+        along = torch.from_numpy((directions * weights).sum(axis=1)).float()
+        along = torch.nn.functional.normalize(along, dim=-1)
+        with torch.no_grad():
+            found[part] = color(torch.from_numpy(points).float(), along).numpy()
+    return bytes_of(found)

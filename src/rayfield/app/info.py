@@ -1,0 +1,113 @@
+"""What a folder holds, and whether this machine is ready: the verbs `info` and `doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from rayfield.core.check import DataError
+from rayfield.train.files import read_json
+
+PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-image", "trimesh", "av", "safetensors")
+
+
+def info(path: Path) -> tuple[dict[str, Any], str]:
+    """What a run or a data set holds. Raises DataError if it is neither."""
+    if not path.exists():
+        raise DataError(path, "does not exist", "give the folder of a run or of posed photos")
+    return _run_info(path) if (path / "run.json").is_file() else _data_info(path)
+
+
+def _run_info(path: Path) -> tuple[dict[str, Any], str]:
+    from rayfield.train.checkpoint import load_latest
+    from rayfield.train.run import open_run
+
+    run = open_run(path)
+    latest = load_latest(run)
+    values: dict[str, Any] = {"kind": "run", **run.record}
+    values["step"] = None if latest is None else latest.step
+    values["seconds"] = None if latest is None else latest.state.get("seconds")
+    if run.metrics.exists():
+        found = read_json(run.metrics, "delete it and run `rayfield eval` again")
+        values["metrics"] = {key: found.get(key) for key in ("split", "step", "psnr", "ssim")}
+    data = run.record["data"]
+    counts = " + ".join(f"{n} {name}" for name, n in data["splits"].items() if n)
+    at = "no checkpoint" if latest is None else f"step {latest.step:,}"
+    lines = [f"{path}: a run of {run.record['method']}, {at}", f"data: {data['path']}, {counts}"]
+    if latest is not None:
+        lines[0] += f", {latest.state.get('seconds', 0.0):.1f} s of training"
+    if "metrics" in values:
+        m = values["metrics"]
+        similar = "" if m["ssim"] is None else f", SSIM {m['ssim']:.4f}"
+        at_step = f"on {m['split']} at step {m['step']:,}"
+        lines.append(f"metrics: PSNR {float(m['psnr']):.2f} dB{similar} {at_step}")
+    changed = " ".join(f"{k}={v}" for k, v in run.record["config"].items())
+    return values, "\n".join([*lines, f"config: {changed}"])
+
+
+def _data_info(path: Path) -> tuple[dict[str, Any], str]:
+    from rayfield.app.training import describe_scene
+    from rayfield.data.load import load_scene
+
+    scene = load_scene(path)
+    values = {
+        "kind": "data",
+        "format": scene.format,
+        "images": {s: len(scene.split(s)) for s in ("train", "val", "test")},
+        "sizes": sorted({(f.camera.width, f.camera.height) for f in scene.frames}),
+        "bounded": scene.traits.bounded,
+        "alpha": scene.traits.alpha,
+        "world_from_scene": scene.world_from_scene.tolist(),
+        "fingerprint": scene.fingerprint,
+        "notes": list(scene.notes),
+    }
+    return values, "\n".join(describe_scene(scene))
+
+
+def doctor(*, warm: bool) -> tuple[dict[str, Any], str]:
+    """Versions, cores, memory, processor, encoder; with `warm` kernels are compiled now."""
+    from rayfield import __version__, kernels
+    from rayfield.app.video import find_codec
+    from rayfield.kernels.pool import available_cores
+
+    values: dict[str, Any] = {
+        "rayfield": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "cores": available_cores(),
+        "memory_gb": _memory_gb(),
+        "simd": _simd(),
+        "video_encoder": find_codec(),
+        "kernel_seconds": kernels.prepare() if warm else None,
+    }
+    packages = ", ".join(f"{name} {version}" for name, version in values["packages"].items())
+    seconds = values["kernel_seconds"]
+    state = "not compiled now; --warm does it" if seconds is None else f"ready in {seconds:.1f} s"
+    memory = "unknown" if values["memory_gb"] is None else f"{values['memory_gb']:.1f} GB"
+    lines = (
+        f"rayfield {__version__}, Python {values['python']}, {values['system']}",
+        f"packages: {packages}",
+        f"cores:    {values['cores']}, memory {memory}, {' '.join(values['simd']) or 'no AVX'}",
+        f"kernels:  {state}",
+        f"video:    {values['video_encoder']}",
+    )
+    return values, "\n".join(lines)
+
+
+def _memory_gb() -> float | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return None
+
+
+def _simd() -> list[str]:
+    """Vector extensions of the processor that matter to the kernels."""
+    from llvmlite.binding import get_host_cpu_features
+
+    features = get_host_cpu_features()
+    return [name for name in ("avx2", "fma", "avx512f", "neon") if features.get(name)]
