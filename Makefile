@@ -6,7 +6,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 TORCH := $(shell grep '^torch==' constraints.txt)
-CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
 .PHONY: demo test lint bench clean
 
@@ -28,11 +27,12 @@ bench: $(VENV)/.installed
 clean:
 	rm -rf $(VENV) demo-run
 
-# The wheel of torch without CUDA is a tenth of the size; it is taken where the index has it.
+# torch first, by its exact version: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in the
+# environment takes the wheel without CUDA, a tenth of the size, where that index can be reached.
 $(VENV)/.torch: constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with make PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -c constraints.txt --extra-index-url $(CPU_WHEELS) "$(TORCH)"
+	$(PIP) -c constraints.txt "$(TORCH)"
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml

@@ -20,6 +20,8 @@ FILE, METHOD_FILE, BODY, PARAMETERS, POSITIONAL, CHAIN = 250, 150, 40, 8, 3, 2
 ALLOWED: dict[tuple[str, str], str] = {
     ("positional", "kernels/*"): "compiled functions take no keyword-only parameters",
     ("parameters", "kernels/*"): "compiled functions take plain arrays and sizes, one by one",
+    ("body", "kernels/gemm.py::_micro_kernel*"): "one block of vector IR, read from top to bottom",
+    ("file", "methods/instant_ngp.py"): "a quarter of it is the Config, each default visible",
     ("positional", "*loss"): "the methods' contract: loss(model, batch, cfg, step, *, generator)",
 }
 

@@ -95,8 +95,8 @@ def test_compiled_gradients_equal_automatic_differentiation(case, levels, width,
         sum((w * x).sum() for w, x in zip(weights, parts, strict=True)).backward()
         grads.append([p.grad.clone() for p in field.parameters()])
     for fast_grad, slow_grad in zip(*grads, strict=True):
-        scale = slow_grad.abs().max().item() + 1e-12
-        torch.testing.assert_close(fast_grad / scale, slow_grad / scale, rtol=1e-3, atol=4e-4)
+        # in the norm, because rounding may put a single unit on the other side of its ReLU
+        assert (fast_grad - slow_grad).norm() <= 3e-3 * slow_grad.norm() + 1e-9
 
 
 def test_compiled_density_equals_the_readable_one(generator):

@@ -69,7 +69,8 @@ def _data_info(path: Path) -> tuple[dict[str, Any], str]:
 
 def doctor(*, warm: bool) -> tuple[dict[str, Any], str]:
     """Versions, cores, memory, processor, encoder; with `warm` kernels are compiled now."""
-    from rayfield import __version__, kernels
+    from rayfield import __version__
+    from rayfield.app.prepare import prepare
     from rayfield.app.video import find_codec
     from rayfield.kernels.pool import available_cores
 
@@ -82,7 +83,7 @@ def doctor(*, warm: bool) -> tuple[dict[str, Any], str]:
         "memory_gb": _memory_gb(),
         "simd": _simd(),
         "video_encoder": find_codec(),
-        "kernel_seconds": kernels.prepare() if warm else None,
+        "kernel_seconds": prepare() if warm else None,
     }
     packages = ", ".join(f"{name} {version}" for name, version in values["packages"].items())
     seconds = values["kernel_seconds"]

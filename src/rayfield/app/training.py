@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from rayfield import kernels
 from rayfield.app import cameras as cams
 from rayfield.app.display import Display, Quiet
 from rayfield.app.field import CAMERAS, Method, TrainedField, method_named, open_field
+from rayfield.app.prepare import prepare
 from rayfield.app.preview import Preview
 from rayfield.app.settings import apply_settings, config_from_json
 from rayfield.core.check import DataError, UsageError
@@ -175,7 +175,9 @@ def _preparing(display: Display) -> Iterator[None]:
     """Compile the kernels beside the block, which loads the data."""
     with ThreadPoolExecutor(1) as pool:
         started = time.perf_counter()
-        future: Future[float] = pool.submit(kernels.prepare)
+        # the kernels bring their own threads; torch's would spin beside them, waiting
+        torch.set_num_threads(1)
+        future: Future[float] = pool.submit(prepare)
         yield
         if not future.done() and time.perf_counter() - started > SLOW_PREPARATION:
             display.note("preparing kernels, once per machine ...")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class RayfieldError(Exception):
-    """A failure whose message is meant for the user; the command line prints it without traceback."""
+    """A failure whose message is meant for the user, who sees it without a traceback."""
 
     exit_code = 1
 

@@ -1,6 +1,6 @@
-"""What every part of rayfield speaks: plain records of arrays, and the conventions they keep.
+"""What every part of rayfield speaks: plain records, and the conventions they keep.
 
-Conventions (the whole library; tested in tests/core/test_conventions.py, told in docs/conventions.md)
+Conventions (tested in tests/core/test_conventions.py, told in docs/conventions.md):
 
 * World: right-handed, the user's units. Training happens in a normalised *scene* frame;
   `world_from_scene` (4x4 similarity) takes scene points to the world.
@@ -60,7 +60,7 @@ class Samples(NamedTuple):
     end: Float[Tensor, " S"]
     ray: Int[Tensor, " S"]
     first: Int[Tensor, " R"]
-    count: Int[Tensor, " R"]
+    count: Int[Tensor, " R"]  # type: ignore[assignment]  # hides tuple.count, unused
 
 
 class Rendered(NamedTuple):

@@ -114,9 +114,9 @@ class PixelSampler:
         if self.valid is not None:
             index = self.valid[index]
         if self.subject is not None:
-            near = round(n * SUBJECT_SHARE)
-            chosen = torch.randint(len(self.subject), (near,), generator=generator)
-            index[:near] = self.subject[chosen]
+            part = round(n * SUBJECT_SHARE)
+            chosen = torch.randint(len(self.subject), (part,), generator=generator)
+            index[:part] = self.subject[chosen]
             index = index[torch.randperm(n, generator=generator)]
         image = torch.searchsorted(self.first, index, right=True) - 1
         first, width, plane_first = self.layout.index_select(1, image)

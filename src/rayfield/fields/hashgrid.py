@@ -73,7 +73,7 @@ class HashGrid(nn.Module):
             scaled = points * resolution
             cell = scaled.detach().long().clamp(0, resolution - 1)
             fraction = scaled - cell
-            total = 0
+            total = points.new_zeros(len(points), table.shape[1])
             for offset in _CORNERS:
                 step = torch.tensor(offset, device=points.device)
                 weight = torch.where(step == 1, fraction, 1 - fraction).prod(-1)

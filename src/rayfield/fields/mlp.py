@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -18,7 +19,7 @@ class MLP(nn.Module):
     def __init__(self, *widths: int, generator: Generator | None = None) -> None:
         super().__init__()
         self.matrices = nn.ParameterList()
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in pairwise(widths):
             bound = math.sqrt(6 / (inputs + outputs))
             matrix = torch.rand(outputs, inputs, generator=generator) * 2 - 1
             self.matrices.append(nn.Parameter(matrix * bound))

@@ -98,9 +98,7 @@ class Renderer:
         shift = np.repeat(begin[:-1] - before[chunks[:-1]], np.diff(chunks))
         return Packed(used, int(begin[-1]), before[:-1] + shift, count, near, chunks, begin[:-1])
 
-    def fill(
-        self, grid: march.Grid, rays: Rays, jitter: Tensor | None, packed: Packed
-    ) -> None:
+    def fill(self, grid: march.Grid, rays: Rays, jitter: Tensor | None, packed: Packed) -> None:
         """Write positions, starts and lengths of the packed samples."""
         store = self.store
         for chunk in range(march.CHUNKS):  # padding rows are encoded, so they must be valid
@@ -112,7 +110,6 @@ class Renderer:
         out = (store.start, store.delta, store.position)
         pool().run(march.fill_samples, grid, bundle, packed.rays, packed.first, packed.count,
                    packed.near, out)  # fmt: skip
-
 
     def observe(self, packed: Packed, density: Tensor, side: int) -> None:
         """Raise a grid's densities [side^3] to those of the samples the last forward kept."""
@@ -154,7 +151,7 @@ class Render(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, renderer, packed, harmonics, cutoff, table, *matrices):  # type: ignore[override]
+    def forward(ctx, renderer, packed, harmonics, cutoff, table, *matrices):
         weights = _weights(matrices)
         store = renderer.store
         live, kept = np.zeros(packed.used, np.int64), np.zeros(march.CHUNKS, np.int64)
@@ -168,24 +165,28 @@ class Render(torch.autograd.Function):
         renderer.forwards += 1
         renderer.kept = kept
         ctx.state = (renderer, renderer.forwards, weights, batch, image, table)
-        live = torch.from_numpy(live)
-        ctx.mark_non_differentiable(live)
-        return (*outputs, live)
+        kept_samples = torch.from_numpy(live)
+        ctx.mark_non_differentiable(kept_samples)
+        return (*outputs, kept_samples)
 
     @staticmethod
-    def backward(ctx, color, opacity, depth, distortion, _live):  # type: ignore[override]
+    def backward(ctx, color, opacity, depth, distortion, _live):
         renderer, forward, weights, batch, image, table = ctx.state
         if forward != renderer.forwards:
-            raise RuntimeError("backward of a render whose activations were overwritten by a later one")
+            raise RuntimeError(
+                "backward of a render whose activations were overwritten by a later one"
+            )
+        renderer.forwards += 1  # this pass overwrites the activations: no second one
         reverse = Image(*(x.contiguous().numpy() for x in (color, opacity, depth, distortion)))
         shapes = [w.shape for w in weights[:5]]
         grads = Gradients(*(np.zeros((march.CHUNKS, *shape), np.float32) for shape in shapes))
         store = renderer.store
         pool().run(backward_chunks, weights, store, batch, image, reverse, grads)
-        if table.grad is None:
-            table.grad = zeros(tuple(table.shape))
-        gradient = table.grad.numpy()
-        pool().run(scatter_chunks, gradient, renderer.levels, store, batch)
+        if ctx.needs_input_grad[4]:
+            if table.grad is None:
+                table.grad = zeros(tuple(table.shape))
+            gradient = table.grad.numpy()
+            pool().run(scatter_chunks, gradient, renderer.levels, store, batch)
         *first, rgb = (torch.from_numpy(g.sum(0)) for g in grads)
         return (None, None, None, None, None, *first, rgb[:3])
 

@@ -99,7 +99,10 @@ def _operands(context, builder, signature, args):
     """Unpack the arguments of a micro-kernel: pointers to the blocks, and the strides."""
     (C, c, c_row, A, a, a_row, a_col, B, b, b_row, M, m, m_row, depth) = args
     t = signature.args
-    point = (lambda k, array, at: data_pointer(context, builder, t[k], array, at))
+
+    def point(k, array, at):
+        return data_pointer(context, builder, t[k], array, at)
+
     return (point(0, C, c), c_row, point(3, A, a), a_row, a_col, point(7, B, b), b_row,
             point(10, M, m), m_row, depth)  # fmt: skip
 
@@ -153,7 +156,7 @@ def layer(Y, y, X, x, Wt, count, relu):
 
 @kernel
 def layer_backward(dX, dx, dY, dy, W, X, x, columns, count, dW, relu):
-    """Reverse of `layer` on `count` rows: fills dX with dY W (zero where X <= 0 if `relu`), adds to dW.
+    """Reverse of `layer` on `count` rows: dX = dY W (zero where X <= 0 if `relu`); adds to dW.
 
     dx, dy, x are the first rows; W and dW are [out, in]; the first `columns` entries of dX rows
     are written (0: none). dX may not be X's storage.

@@ -106,7 +106,9 @@ def _spread(typing, table, start, rows, weights, source, place):
             element = builder.shl(builder.add(start, index), ir.Constant(index.type, 2))
             row = _row(context, builder, signature.args[0], table, element)
             weight = splat(builder, builder.extract_value(weights, k), _FOUR)
-            builder.store(builder.call(fma, [weight, value, builder.load(row, align=4)]), row, align=4)
+            builder.store(
+                builder.call(fma, [weight, value, builder.load(row, align=4)]), row, align=4
+            )
         return context.get_dummy_value()
 
     return types.void(table, types.intp, rows, weights, source, types.intp), codegen

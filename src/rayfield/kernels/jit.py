@@ -25,7 +25,8 @@ def kernel(function: F) -> F:
     jit = numba.njit(
         cache=True, nogil=True, fastmath=_FASTMATH, error_model="numpy", boundscheck=False
     )
-    return jit(function)
+    compiled: F = jit(function)
+    return compiled
 
 
 @intrinsic

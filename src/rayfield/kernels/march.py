@@ -33,9 +33,9 @@ class Grid(NamedTuple):
     bits: np.ndarray
     bricks: np.ndarray
     side: int
-    limit: float
-    step: float
-    cone: float
+    limit: np.float32
+    step: np.float32
+    cone: np.float32
     most: int
 
 
@@ -94,7 +94,7 @@ def _wall(position, direction, inverse, cell):
 
 
 @kernel
-def _free(cell, u, v, w, d, inverse, scale):
+def _free(cell, u, v, w, d, inverse, scale, limit):
     """Distance to the wall of the empty cell around a contracted point, to first order.
 
     Moving along d moves the contracted point along J d, J being the contraction's Jacobian: its
@@ -108,6 +108,7 @@ def _free(cell, u, v, w, d, inverse, scale):
         along = (u * dx + v * dy + w * dz) / (length * length) * (scale - radial)
         dx, dy, dz = scale * dx - along * u, scale * dy - along * v, scale * dz - along * w
         ix, iy, iz = float32(1) / dx, float32(1) / dy, float32(1) / dz
+    u, v, w = u + limit, v + limit, w + limit  # walls are whole multiples from the grid's corner
     return min(_wall(u, dx, ix, cell), min(_wall(v, dy, iy, cell), _wall(w, dz, iz, cell)))
 
 
@@ -130,7 +131,7 @@ def _march(grid, rays, r, t, most, out, slot):
         u, v, w = x * scale, y * scale, z * scale
         cell = _empty(grid, u, v, w)
         if cell > float32(0):
-            free = _free(cell, u, v, w, d, inverse, scale)
+            free = _free(cell, u, v, w, d, inverse, scale, grid.limit)
             t += step * max(float32(1), math.ceil(free / step))
             continue
         if slot >= 0:

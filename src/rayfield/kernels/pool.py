@@ -37,7 +37,7 @@ class Pool:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         for index in range(threads - 1):
             name = f"rayfield-{index + 1}"
             threading.Thread(target=_serve, args=(self._jobs,), name=name, daemon=True).start()
@@ -48,22 +48,32 @@ class Pool:
         done: SimpleQueue[BaseException | None] = SimpleQueue()
         for _ in range(self.threads - 1):
             self._jobs.put((kernel, (ticket, *args), done))
-        kernel(ticket, *args)
-        for _ in range(self.threads - 1):
-            error = done.get()
+        try:
+            kernel(ticket, *args)
+        finally:  # the arrays stay in use until every thread is done
+            errors = [done.get() for _ in range(self.threads - 1)]
+        for error in errors:
             if error is not None:
                 raise error
 
+    def close(self) -> None:
+        """End the threads once they have nothing left to do."""
+        for _ in range(self.threads - 1):
+            self._jobs.put(None)
 
-def _serve(jobs: SimpleQueue[_Job]) -> None:
+
+def _serve(jobs: SimpleQueue[_Job | None]) -> None:
     while True:
-        kernel, args, done = jobs.get()
+        job = jobs.get()
+        if job is None:
+            return
+        kernel, args, done = job
         try:
             kernel(*args)
             done.put(None)
         except BaseException as error:  # handed to the caller, who raises it
             done.put(error)
-        del kernel, args, done  # hold no array while idle
+        del job, kernel, args, done  # hold no array while idle
 
 
 _pool: Pool | None = None
@@ -85,6 +95,8 @@ def set_threads(threads: int) -> None:
     if threads < 1:
         raise ValueError(f"threads: expected at least 1, got {threads}")
     with _pool_lock:
+        if _pool is not None:
+            _pool.close()
         _pool = Pool(threads)
 
 
@@ -93,6 +105,6 @@ def zeros(shape: tuple[int, ...], dtype: type = np.float32) -> torch.Tensor:
 
     Tables are read at random; with small pages, address translation takes half of the time.
     """
-    array = np.empty(shape, dtype)
+    array: np.ndarray = np.empty(shape, dtype)
     array.fill(0)
     return torch.from_numpy(array)

@@ -75,7 +75,7 @@ class Batch(NamedTuple):
 
     harmonics: np.ndarray
     first: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # hides tuple.count, unused
     live: np.ndarray
     rays: np.ndarray
     begin: np.ndarray

@@ -1,10 +1,18 @@
 """Instant Neural Graphics Primitives with a Multiresolution Hash Encoding.
 
-Mueller, Evans, Schied, Keller 2022, arXiv:2201.05989.
+Mueller, Evans, Schied, Keller 2022, arXiv:2201.05989. The NeRF of Sec. 5.4: field (`build`),
+training on a random background (`loss`), occupancy grid (Appendix E).
+
+Departures: 8 levels of 4 features and tables of 2^17 entries; mean squared error instead of
+Huber; rates fall exponentially to a tenth; unbounded scenes are contracted as in mip-NeRF 360
+(Barron et al. 2022, eq. 10) instead of cascaded, with its distortion loss (eq. 15) phased in;
+cells count as occupied above min(mean density, `sparse` / `step`); no moving average of weights.
+Cannot: pose refinement, thin semi-transparent media, surfaces (density has no level of its own).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,14 +23,14 @@ from rayfield.core.types import RayBatch, Rays, Rendered, SceneTraits
 from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
 from rayfield.render import radiance
-from rayfield.render.occupancy import OccupancyGrid
+from rayfield.render.occupancy import OccupancyGrid, refresh
 
 
 @dataclass(frozen=True)
 class Config:
     """Sizes, rates and schedules; lengths in scene units (the subject spans [-1, 1])."""
 
-    steps: int = 6000
+    steps: int = 2500
     levels: int = 8
     features: int = 4
     entries: int = 1 << 17
@@ -31,51 +39,50 @@ class Config:
     width: int = 64
     rate: float = 3e-2
     mlp_rate: float = 1e-2
+    exposure_rate: float = 1e-3
     final_rate: float = 0.1
     warmup: int = 20
-    samples: int = 1 << 14
+    samples: int = 1 << 14  # live samples a step
     step: float = 1 / 256
-    coarse_steps: int = 150
-    first_levels: int = 8
-    level_steps: int = 50
+    coarse_steps: int = 150  # steps are up to 4 times longer until then
     cone: float = 0.0
-    cutoff: float = 1e-3
+    cutoff: float = 1e-3  # transmittance at which a training ray ends
     occupancy: int = 128
+    first_look: int = 5  # step at which empty cells are first skipped
     decay: float = 0.7
     sparse: float = 0.1
     distortion: float = 0.0
+    distortion_from: int = 100
     contracted: bool = False
-    alpha: bool = True
-    images: int = 0
-    exposure: bool = False
+    images: int = 1
+    exposure: bool = False  # learn a colour gain for each photo
 
 
 class Model(nn.Module):
-    """A radiance field, its occupancy grid, and the ray count that fills a batch."""
+    """A radiance field, its occupancy grid, the photos' exposures, and the rays of a batch."""
 
     def __init__(self, cfg: Config, generator: Generator) -> None:
         super().__init__()
         grid = HashGrid(
-            levels=cfg.levels,
-            features=cfg.features,
-            entries=cfg.entries,
-            base=cfg.base,
-            finest=cfg.finest,
-            generator=generator,
-        )
+            levels=cfg.levels, features=cfg.features, entries=cfg.entries,
+            base=cfg.base, finest=cfg.finest, generator=generator,
+        )  # fmt: skip
         self.field = RadianceField(grid, cfg.width, generator=generator)
         self.occupancy = OccupancyGrid(cfg.occupancy, contracted=cfg.contracted)
+        self.log_exposure = nn.Parameter(torch.zeros(cfg.images if cfg.exposure else 0, 3))
         self.rays: Tensor
         self.register_buffer("rays", torch.tensor(512.0))
-        self.log_exposure = nn.Parameter(torch.zeros(max(cfg.images, 1), 3))
 
 
 def adapt(cfg: Config, traits: SceneTraits) -> Config:
     """Settings that follow from the scene."""
-    cfg = replace(cfg, alpha=traits.alpha, images=traits.images, contracted=not traits.bounded)
+    cfg = replace(cfg, images=traits.images, contracted=not traits.bounded)
     if traits.bounded:
         return cfg
-    return replace(cfg, cone=1 / 128, distortion=1e-2, finest=2048, step=1 / 256)
+    return replace(
+        cfg, step=1 / 128, cone=1 / 64, finest=2048, samples=1 << 15,
+        first_look=100, decay=0.95, sparse=0.01, distortion=1e-3,
+    )  # fmt: skip
 
 
 def build(cfg: Config, *, generator: Generator) -> Model:
@@ -90,12 +97,12 @@ def rays_per_step(model: Model, cfg: Config) -> int:
 
 def param_groups(model: Model, cfg: Config) -> list[dict[str, Any]]:
     """Parameters and their rates."""
-    shared = {"betas": (0.9, 0.99), "eps": 1e-15}
-    groups = [
-        {"params": [model.field.grid.table], "lr": cfg.rate, **shared},
-        {"params": list(model.field.matrices()), "lr": cfg.mlp_rate, **shared},
-    ]
-    return groups
+    groups = (
+        ([model.field.grid.table], cfg.rate),
+        (list(model.field.matrices()), cfg.mlp_rate),
+        ([model.log_exposure], cfg.exposure_rate),
+    )
+    return [{"params": p, "lr": rate, "betas": (0.9, 0.99), "eps": 1e-15} for p, rate in groups]
 
 
 def lr_factor(cfg: Config, step: int, progress: float) -> float:
@@ -103,70 +110,64 @@ def lr_factor(cfg: Config, step: int, progress: float) -> float:
     return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
 
 
-def _marching(cfg: Config, coarse: float = 1.0) -> radiance.Marching:
-    return radiance.Marching(cfg.step * coarse, cfg.cone * coarse, cutoff=cfg.cutoff)
-
-
 def loss(
     model: Model, batch: RayBatch, cfg: Config, step: int, *, generator: Generator
 ) -> dict[str, Tensor]:
-    """Mean squared error on a random background."""
-    rays = batch.rays
-    jitter = torch.rand(len(rays.near), generator=generator)
-    model.field.grid.active = min(cfg.levels, cfg.first_levels + step // cfg.level_steps)
+    """Squared error on a random background per ray, and the distortion of unbounded scenes."""
+    _look(model, cfg, step, generator)
     coarse = 1 + 3 * max(0.0, 1 - step / cfg.coarse_steps)
-    marching = replace(_marching(cfg, coarse), capacity=cfg.samples * 8)
-    out = radiance.render(model.field, model.occupancy, rays, marching=marching, jitter=jitter, observe=True)
+    marching = radiance.Marching(
+        cfg.step * coarse, cfg.cone * coarse, cutoff=cfg.cutoff, capacity=cfg.samples * 8
+    )
+    jitter = torch.rand(len(batch.rgba), generator=generator).to(batch.rgba.device)
+    out = radiance.render(
+        model.field, model.occupancy, batch.rays, marching=marching, jitter=jitter, observe=True
+    )
     used = len(out.opacity)
-    background = torch.rand(used, 3, generator=generator)
-    rgb, alpha = batch.rgba[:used, :3], batch.rgba[:used, 3:]
+    rgb, alpha = batch.rgba[:used].split((3, 1), dim=-1)
+    background = torch.rand(used, 3, generator=generator).to(rgb.device)
+    color = out.color
+    if cfg.exposure:
+        color = color * torch.exp(model.log_exposure[batch.rays.image[:used]])
+    color = color + background * (1 - out.opacity[:, None])
     target = rgb * alpha + background * (1 - alpha)
-    color = out.color + background * (1 - out.opacity[:, None])
     terms = {"mse": (color - target).square().mean()}
-    if cfg.distortion:
+    if cfg.distortion and step >= cfg.distortion_from:
         terms["distortion"] = cfg.distortion * out.distortion.mean()
-    _steer(model, cfg, used, int(out.samples.sum()))
-    _update_occupancy(model, cfg, step, generator)
+    wanted = used * cfg.samples / max(int(out.samples.sum()), 1)
+    model.rays.copy_((0.5 * (model.rays + wanted)).clamp(64, 1 << 15))
     return terms
 
 
-def _steer(model: Model, cfg: Config, used: int, live: int) -> None:
-    wanted = used * cfg.samples / max(live, 1)
-    model.rays.copy_(torch.clamp(0.5 * model.rays + 0.5 * wanted, 64, 1 << 15))
-
-
-def _update_occupancy(model: Model, cfg: Config, step: int, generator: Generator) -> None:
-    grid = model.occupancy
-    total = grid.side**3
-    density = lambda unit: radiance.density(model.field, unit)  # noqa: E731
-    if step == 4:
-        cells = torch.arange(total)
-    elif step and step % 16 == 0:
-        n = total // 64
-        occupied = grid.occupied().nonzero()[:, 0]
-        some = torch.randint(len(occupied), (n,), generator=generator)
-        cells = torch.cat([torch.randint(total, (n,), generator=generator), occupied[some]])
-    else:
-        return
-    grid.update(density, cells, decay=cfg.decay, generator=generator)
-    grid.threshold(cfg.step, cfg.sparse)
-
-
 def render(
-    model: Model,
-    rays: Rays,
-    cfg: Config,
-    *,
-    background: Tensor,
-    generator: Generator | None = None,
+    model: Model, rays: Rays, cfg: Config, *, background: Tensor, generator: Generator | None = None
 ) -> Rendered:
-    """What the rays see."""
-    marching = replace(_marching(cfg), cutoff=1e-4)
-    parts, first = [], 0
-    while first < len(rays.near):
-        block = Rays(*(x[first : first + 8192] for x in rays))
-        part = radiance.render(model.field, model.occupancy, block, marching=marching)
-        first += len(part.opacity)
-        parts.append(part)
-    out = Rendered(*(torch.cat(x) for x in zip(*parts, strict=True)))
+    """What any number of rays see over a background colour; `generator` is not used."""
+    out = radiance.render_all(
+        model.field, model.occupancy, rays, marching=radiance.Marching(cfg.step, cfg.cone)
+    )
     return out._replace(color=out.color + (1 - out.opacity[:, None]) * background)
+
+
+def density(model: Model) -> Callable[[Tensor], Tensor]:
+    """Density of scene points [N, 3], 1/length."""
+    field = _unit_density(model)
+    return lambda points: field(model.occupancy.unit(points))
+
+
+def color(model: Model) -> Callable[[Tensor, Tensor], Tensor]:
+    """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
+    unit, field = model.occupancy.unit, model.field
+    return lambda points, directions: field.color(field.geometry(unit(points)), directions)
+
+
+def _look(model: Model, cfg: Config, step: int, generator: Generator) -> None:
+    """Bring the occupancy grid up to date."""
+    refresh(
+        model.occupancy, _unit_density(model), step, generator=generator,
+        first_look=cfg.first_look, decay=cfg.decay, depth=cfg.sparse, length=cfg.step,
+    )  # fmt: skip
+
+
+def _unit_density(model: Model) -> Callable[[Tensor], Tensor]:
+    return lambda unit: radiance.density(model.field, unit)

@@ -19,6 +19,8 @@ from rayfield.kernels import march as kernel
 from rayfield.kernels.pool import pool
 from rayfield.math.rays import contract
 
+EVERY = 16
+
 DensityFn = Callable[[Tensor], Tensor]
 
 
@@ -77,7 +79,8 @@ class OccupancyGrid(nn.Module):
             offset = torch.rand(corner.shape, generator=generator)
         offset = offset.to(corner.device)
         sampled = density(((corner + offset) / self.side).float())
-        self.density[cells] = torch.maximum(self.density[cells] * decay, sampled)
+        self.density[cells] = self.density[cells] * decay  # cells may repeat: decayed once
+        self.density.scatter_reduce_(0, cells, sampled, "amax")
 
     @torch.no_grad()
     def observe(self, unit: Float[Tensor, "N 3"], sigma: Float[Tensor, " N"]) -> None:
@@ -92,9 +95,8 @@ class OccupancyGrid(nn.Module):
         """
         level = min(self.density.mean().item(), most / length)
         if self.density.device.type == "cpu":
-            arrays = (x.numpy() for x in (self.density, self.bits, self.bricks))
-            density, bits, bricks = arrays
-            pool().run(kernel.mark, density, np.float32(level), bits, bricks, self.side)
+            density, bits, marked = (x.numpy() for x in (self.density, self.bits, self.bricks))
+            pool().run(kernel.mark, density, np.float32(level), bits, marked, self.side)
             return
         keep = self.density > level
         powers = 2 ** torch.arange(8, dtype=torch.uint8, device=keep.device)
@@ -120,7 +122,7 @@ class OccupancyGrid(nn.Module):
         occupied = self.occupied()
         lengths = (step, cone)
         t = rays.near + (0.5 if jitter is None else jitter) * _step(rays.near, *lengths)
-        ray = (rays.near < rays.far).nonzero()[:, 0]
+        ray = (t < rays.far).nonzero()[:, 0]
         count = torch.zeros(len(t), dtype=torch.long, device=t.device)
         found = [(ray[:0], t[:0], t[:0])]
         while len(ray):
@@ -141,7 +143,9 @@ class OccupancyGrid(nn.Module):
 
     def _brick(self, cells: Tensor) -> Tensor:
         n, side = self.side // kernel.BRICK, self.side
-        x, y, z = (c // kernel.BRICK for c in (cells % side, cells // side % side, cells // side**2))
+        x, y, z = (
+            c // kernel.BRICK for c in (cells % side, cells // side % side, cells // side**2)
+        )
         return x + n * (y + n * z)
 
     def _free(self, points: Tensor, directions: Tensor, cells: Tensor) -> Tensor:
@@ -149,14 +153,49 @@ class OccupancyGrid(nn.Module):
         if self.limit > 1:
             points, directions = _contract_ray(points, directions)
         cell = (2 * self.limit / self.side * cells)[:, None]
+        points = points + self.limit
         wall = (points / cell).floor() + (directions > 0)
         gap = (wall * cell - points) / directions
         return torch.where(directions.abs() > 1e-9, gap, 1e9).amin(-1)
 
     def compiled(self, step: float, cone: float, most: int) -> kernel.Grid:
         """The grid as the kernels take it."""
-        real = (np.float32(self.limit), np.float32(step), np.float32(cone))
-        return kernel.Grid(self.bits.numpy(), self.bricks.numpy(), self.side, *real, most)
+        bits, bricks, limit = self.bits.numpy(), self.bricks.numpy(), np.float32(self.limit)
+        return kernel.Grid(bits, bricks, self.side, limit, np.float32(step), np.float32(cone), most)
+
+
+def refresh(
+    grid: OccupancyGrid,
+    density: DensityFn,
+    step: int,
+    *,
+    generator: Generator,
+    first_look: int,
+    decay: float,
+    depth: float,
+    length: float,
+) -> None:
+    """Keep a grid up to date while a field is trained: call it before every step.
+
+    All cells are looked at once, at step `first_look`; from then on, every 16 steps, a
+    sixty-fourth of them at random and as many of the occupied ones. `depth` over `length` is
+    the bar of `threshold`.
+    """
+    total = grid.side**3
+    device = grid.density.device
+    if step == first_look:
+        cells = torch.arange(total, device=device)
+    elif step > first_look and step % EVERY == 0:
+        n = total // 64
+        cells = torch.randint(total, (n,), generator=generator).to(device)
+        occupied = grid.occupied().nonzero()[:, 0]
+        if len(occupied):
+            some = torch.randint(len(occupied), (n,), generator=generator).to(device)
+            cells = torch.cat([cells, occupied[some]])
+    else:
+        return
+    grid.update(density, cells, decay=decay, generator=generator)
+    grid.threshold(length, depth)
 
 
 def _step(t: Tensor, step: float, cone: float) -> Tensor:

@@ -18,6 +18,8 @@ from rayfield.math import packed as ragged
 from rayfield.math import sh
 from rayfield.render.occupancy import OccupancyGrid
 
+BLOCK = 8192  # rays rendered at a time
+
 
 @dataclass(frozen=True)
 class Marching:
@@ -68,6 +70,19 @@ def render(
     return Rendered(color, opacity, depth, live, distortion)
 
 
+def render_all(
+    field: RadianceField, occupancy: OccupancyGrid, rays: Rays, *, marching: Marching
+) -> Rendered:
+    """`render` for any number of rays, in blocks that fit."""
+    parts: list[Rendered] = []
+    first = 0
+    while first < len(rays.near) or not parts:
+        block = Rays(*(x[first : first + BLOCK] for x in rays))
+        parts.append(render(field, occupancy, block, marching=marching))
+        first += len(parts[-1].opacity)
+    return Rendered(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
 def render_readable(
     field: RadianceField,
     occupancy: OccupancyGrid,
@@ -78,9 +93,7 @@ def render_readable(
     observe: bool = False,
 ) -> Rendered:
     """`render`, step by step in torch on any device."""
-    samples = occupancy.march(
-        rays, marching.step, marching.cone, most=marching.most, jitter=jitter
-    )
+    samples = occupancy.march(rays, marching.step, marching.cone, most=marching.most, jitter=jitter)
     used = int((samples.count.cumsum(0) <= marching.capacity).sum())
     samples = ragged.select(samples, samples.ray < used)
     middle = 0.5 * (samples.start + samples.end)

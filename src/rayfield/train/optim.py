@@ -27,8 +27,7 @@ class Adam:
         self.groups = groups
         self.steps = 0
         self._moments = [
-            [(_zeros_like(p), _zeros_like(p)) for p in group["params"]]
-            for group in groups
+            [(_zeros_like(p), _zeros_like(p)) for p in group["params"]] for group in groups
         ]
 
     @torch.no_grad()

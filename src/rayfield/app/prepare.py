@@ -1,0 +1,51 @@
+"""Getting the compiled kernels ready: compiled once per machine, loaded from disk afterwards."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Generator
+
+from rayfield.core.types import Rays
+from rayfield.fields.hashgrid import HashGrid
+from rayfield.fields.radiance import RadianceField
+from rayfield.render.occupancy import OccupancyGrid
+from rayfield.render.radiance import Marching, density, render
+from rayfield.train.optim import Adam
+
+RAYS = 16
+
+
+def prepare() -> float:
+    """Use every kernel once, on a toy field; the seconds that took.
+
+    Kernels are specialised by types, not by sizes, so a toy makes ready what any scene needs.
+    Safe beside other threads, and draws nothing from torch's global generator.
+    """
+    started = time.perf_counter()
+    generator = torch.Generator().manual_seed(0)
+    field = _toy_field(generator)
+    occupancy = OccupancyGrid(8, contracted=False)
+    out = render(field, occupancy, _toy_rays(), marching=Marching(0.25), observe=True)
+    (out.color.sum() + out.opacity.sum() + out.distortion.sum()).backward()
+    rates = {"lr": 1e-3, "betas": (0.9, 0.99), "eps": 1e-15}
+    Adam([{"params": list(field.parameters()), **rates}]).step(1.0)
+    occupancy.update(
+        lambda unit: density(field, unit), torch.arange(8**3), decay=0.9, generator=generator
+    )
+    occupancy.threshold(0.25, 0.1)
+    return time.perf_counter() - started
+
+
+def _toy_field(generator: Generator) -> RadianceField:
+    grid = HashGrid(levels=2, features=4, entries=1 << 9, base=4, finest=16, generator=generator)
+    return RadianceField(grid, 8, generator=generator)
+
+
+def _toy_rays() -> Rays:
+    """Parallel rays through the cube [-1, 1]^3, along x."""
+    origins = torch.tensor([-1.0, 0.1, 0.2]).expand(RAYS, 3).contiguous()
+    directions = torch.tensor([1.0, 0.0, 0.0]).expand(RAYS, 3).contiguous()
+    near, far = torch.zeros(RAYS), torch.full((RAYS,), 2.0)
+    return Rays(origins, directions, near, far, torch.full((RAYS,), -1))
