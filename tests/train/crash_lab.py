@@ -28,6 +28,7 @@ from rayfield.train.lock import locked
 from rayfield.train.progress import Hooks
 from rayfield.train.run import Run, open_run
 
+STEPS = 3000  # with a checkpoint after each, far more than fit between the kills on any machine
 CALLS = ("open", "write", "fsync", "replace", "close", "mkdir", "unlink", "rmdir")
 
 
@@ -47,14 +48,14 @@ def fork(child: Callable[[], None]) -> int:
 def kill_at_random_times(folder: Path, kills: int) -> dict[str, object]:
     """Train with a checkpoint after every step, killed again and again, to the end."""
     whole = toy.new_run(folder / "whole")
-    _, model, optimiser = toy.train(whole, steps=600)
+    _, model, optimiser = toy.train(whole, steps=STEPS)
     run = toy.new_run(folder / "killed")
     draw = random.Random(0)
     resumed, codes = [], set()
 
     def victim() -> None:
         with locked(run.path):
-            toy.train(open_run(run.path), steps=600, checkpoint_seconds=0.0)
+            toy.train(open_run(run.path), steps=STEPS, checkpoint_seconds=0.0)
 
     for _ in range(kills):
         pid = fork(victim)
@@ -63,7 +64,7 @@ def kill_at_random_times(folder: Path, kills: int) -> dict[str, object]:
         codes.add(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         latest = checkpoint.load_latest(open_run(run.path))
         resumed.append(0 if latest is None else latest.step)
-    _, again, optimiser_again = toy.train(run, steps=600)
+    _, again, optimiser_again = toy.train(run, steps=STEPS)
     same = toy.digest(model, optimiser) == toy.digest(again, optimiser_again)
     left = sorted(os.listdir(run.checkpoints))
     return {"same": same, "resumed": resumed, "codes": sorted(codes), "left": left}
