@@ -48,6 +48,6 @@ def test_training_and_rendering_compile_nothing_that_preparation_did_not():
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["late"] == []
-    assert found["ready"] > 10
+    assert found["ready"] >= 8  # entry kernels; those they call count only when compiled anew
     assert found["seconds"] > 0
     assert not found["drawn"], "preparation drew from torch's global generator"
