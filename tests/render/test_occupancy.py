@@ -48,7 +48,8 @@ def compiled_march(grid: OccupancyGrid, rays: Rays, step, cone, most, jitter):
     view = grid.compiled(step, cone, most)
     count, begin = np.zeros(n, np.int64), np.empty(n, np.float32)
     nowhere = (begin[:0], begin[:0], np.empty((0, 3), np.float32))
-    pool().run(kernels.count_samples, view, bundle, count, begin, nowhere)
+    stop = np.empty_like(begin)
+    pool().run(kernels.count_samples, view, bundle, count, begin, stop, nowhere)
     first = np.cumsum(count) - count
     total = int(count.sum())
     out = (

@@ -12,7 +12,7 @@ from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
 from rayfield.math.rays import ray_box
 from rayfield.render.occupancy import OccupancyGrid
-from rayfield.render.radiance import Marching, density, render, render_readable
+from rayfield.render.radiance import Marching, density, render, render_all, render_readable
 
 
 def random_rays(n: int, generator: torch.Generator, *, bounded: bool) -> Rays:
@@ -71,6 +71,25 @@ def test_compiled_rendering_equals_the_readable_one(case: str, rays: int, genera
     for name in ("color", "opacity", "depth", "distortion"):
         a, b = getattr(fast, name)[same], getattr(slow, name)[same]
         torch.testing.assert_close(a, b, rtol=2e-4, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("capacity", [300, 1000, 1 << 18])
+def test_rendering_in_rounds_equals_one_pass(case: str, capacity: int, generator):
+    marching, bounded, share = CASES[case]
+    field = random_field(generator)
+    grid = random_grid(generator, contracted=not bounded, share=share)
+    bundle = random_rays(213, generator, bounded=bounded)
+    with torch.no_grad():
+        whole = render(field, grid, bundle, marching=replace(marching, capacity=1 << 18))
+    parts = render_all(field, grid, bundle, marching=replace(marching, capacity=capacity))
+    # one pass stops at the sample that spends the light, a round may go on a little
+    assert (parts.samples >= whole.samples).all()
+    atol = 2 * marching.cutoff
+    torch.testing.assert_close(parts.color, whole.color, rtol=0, atol=atol)
+    torch.testing.assert_close(parts.opacity, whole.opacity, rtol=0, atol=atol)
+    reach = (parts.depth * parts.opacity - whole.depth * whole.opacity) / bundle.far.clamp(1, 30)
+    assert reach.abs().max() <= 3 * atol
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -69,14 +69,14 @@ class Rendered(NamedTuple):
     `color` is composited over the background it was given; `opacity` in [0, 1]; `depth` the
     expected distance along the ray, normalised by opacity (0 where opacity is 0);
     `samples` how many field evaluations each ray cost; `distortion` the regulariser of
-    mip-NeRF 360 eq. 15 per ray.
+    mip-NeRF 360 eq. 15 per ray, where it was asked for.
     """
 
     color: Float[Tensor, "R 3"]
     opacity: Float[Tensor, " R"]
     depth: Float[Tensor, " R"]
     samples: Int[Tensor, " R"]
-    distortion: Float[Tensor, " R"]
+    distortion: Float[Tensor, " R"] | None = None
 
 
 class RayBatch(NamedTuple):

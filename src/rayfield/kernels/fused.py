@@ -35,13 +35,18 @@ _RGB = 8  # padded width of the colour output
 
 @dataclass
 class Packed:
-    """Where the samples of a batch lie; `used` of the rays fit into the capacity."""
+    """Where the samples of a batch lie; `used` of the rays fit into the capacity.
+
+    A ray's march begins at `near` and stops at `stop`, past its end or after as many samples as
+    it may have.
+    """
 
     used: int
     rows: int
     first: np.ndarray
     count: np.ndarray
     near: np.ndarray
+    stop: np.ndarray
     rays: np.ndarray
     begin: np.ndarray
 
@@ -81,9 +86,9 @@ class Renderer:
         """Count the samples of the rays, and cut the rays that fit into chunks of equal work."""
         bundle = _bundle(rays, jitter)
         count = np.zeros(len(rays.near), np.int64)
-        near = np.empty(len(count), np.float32)
+        near, stop = np.empty(len(count), np.float32), np.empty(len(count), np.float32)
         nowhere = (near[:0], near[:0], np.empty((0, 3), np.float32))
-        pool().run(march.count_samples, grid, bundle, count, near, nowhere)
+        pool().run(march.count_samples, grid, bundle, count, near, stop, nowhere)
         total = np.cumsum(count)
         used = int(np.searchsorted(total, capacity, side="right"))
         count, total = count[:used], total[:used]
@@ -96,7 +101,8 @@ class Renderer:
         padded = (sizes + _ALIGN - 1) // _ALIGN * _ALIGN
         begin = np.concatenate([[0], np.cumsum(padded)]).astype(np.int64)
         shift = np.repeat(begin[:-1] - before[chunks[:-1]], np.diff(chunks))
-        return Packed(used, int(begin[-1]), before[:-1] + shift, count, near, chunks, begin[:-1])
+        first = before[:-1] + shift
+        return Packed(used, int(begin[-1]), first, count, near, stop, chunks, begin[:-1])
 
     def fill(self, grid: march.Grid, rays: Rays, jitter: Tensor | None, packed: Packed) -> None:
         """Write positions, starts and lengths of the packed samples."""

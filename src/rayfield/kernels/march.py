@@ -114,9 +114,10 @@ def _free(cell, u, v, w, d, inverse, scale, limit):
 
 @kernel
 def _march(grid, rays, r, t, most, out, slot):
-    """March ray r from t until it has `most` samples; returns their number and the first's start.
+    """March ray r from t until it has `most` samples.
 
-    Samples are written to `out` = (start, delta, position) from `slot` on, unless slot < 0.
+    Returns their number, where the first one starts, and where the march stopped. Samples are
+    written to `out` = (start, delta, position) from `slot` on, unless slot < 0.
     """
     ox, oy, oz = rays.origins[r, 0], rays.origins[r, 1], rays.origins[r, 2]
     d = dx, dy, dz = rays.directions[r, 0], rays.directions[r, 1], rays.directions[r, 2]
@@ -144,12 +145,12 @@ def _march(grid, rays, r, t, most, out, slot):
             begin = t
         count += 1
         t += step
-    return count, begin
+    return count, begin, t
 
 
 @kernel
-def count_samples(ticket, grid, rays, count, begin, out):
-    """count[r] = number of samples of ray r; begin[r] = where the first one starts."""
+def count_samples(ticket, grid, rays, count, begin, stop, out):
+    """count[r] = number of samples of ray r, which begins and stops at begin[r], stop[r]."""
     total = count.shape[0]
     while True:
         chunk = take_ticket(ticket)
@@ -157,7 +158,7 @@ def count_samples(ticket, grid, rays, count, begin, out):
             break
         for r in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
             t = rays.near[r] + rays.jitter[r] * max(grid.step, rays.near[r] * grid.cone)
-            count[r], begin[r] = _march(grid, rays, r, t, grid.most, out, -1)
+            count[r], begin[r], stop[r] = _march(grid, rays, r, t, grid.most, out, -1)
 
 
 @kernel

@@ -132,7 +132,7 @@ def loss(
     color = color + background * (1 - out.opacity[:, None])
     target = rgb * alpha + background * (1 - alpha)
     terms = {"mse": (color - target).square().mean()}
-    if cfg.distortion and step >= cfg.distortion_from:
+    if cfg.distortion and step >= cfg.distortion_from and out.distortion is not None:
         terms["distortion"] = cfg.distortion * out.distortion.mean()
     wanted = used * cfg.samples / max(int(out.samples.sum()), 1)
     model.rays.copy_((0.5 * (model.rays + wanted)).clamp(64, 1 << 15))

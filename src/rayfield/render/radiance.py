@@ -5,7 +5,7 @@ The compiled kernels run on CPUs; `render_readable` is their twin, and the path 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -56,13 +56,8 @@ def render(
         return render_readable(
             field, occupancy, rays, marching=marching, jitter=jitter, observe=observe
         )
-    grid = occupancy.compiled(marching.step, marching.cone, marching.most)
-    packed = renderer.pack(grid, rays, jitter, marching.capacity)
-    renderer.reserve(packed.rows, field.matrices())
-    renderer.fill(grid, rays, jitter, packed)
-    harmonics = sh.harmonics(rays.directions[: packed.used])
-    color, opacity, depth, distortion, live = fused.Render.apply(
-        renderer, packed, harmonics, marching.cutoff, field.grid.table, *field.matrices()
+    packed, (color, opacity, depth, distortion, live) = _forward(
+        field, renderer, occupancy, rays, marching=marching, jitter=jitter
     )
     if observe:
         renderer.observe(packed, occupancy.density, occupancy.side)
@@ -70,17 +65,92 @@ def render(
     return Rendered(color, opacity, depth, live, distortion)
 
 
+def _forward(
+    field: RadianceField,
+    renderer: fused.Renderer,
+    occupancy: OccupancyGrid,
+    rays: Rays,
+    *,
+    marching: Marching,
+    jitter: Tensor | None,
+) -> tuple[fused.Packed, tuple[Tensor, ...]]:
+    """March, and what `fused.Render` gives of the samples."""
+    grid = occupancy.compiled(marching.step, marching.cone, marching.most)
+    packed = renderer.pack(grid, rays, jitter, marching.capacity)
+    renderer.reserve(packed.rows, field.matrices())
+    renderer.fill(grid, rays, jitter, packed)
+    harmonics = sh.harmonics(rays.directions[: packed.used])
+    return packed, fused.Render.apply(
+        renderer, packed, harmonics, marching.cutoff, field.grid.table, *field.matrices()
+    )
+
+
 def render_all(
     field: RadianceField, occupancy: OccupancyGrid, rays: Rays, *, marching: Marching
 ) -> Rendered:
-    """`render` for any number of rays, in blocks that fit."""
+    """`render` for any number of rays, a few samples of each at a time; no gradient.
+
+    Rays whose light is spent are not followed further. Colours differ from those of `render` by
+    less than `marching.cutoff`.
+    """
+    renderer = field.compiled()
+    if renderer is None:
+        return _in_parts(field, occupancy, rays, marching)
+    size = min(BLOCK, marching.capacity)
+    parts = [
+        _in_rounds(field, renderer, occupancy, Rays(*(x[i : i + size] for x in rays)), marching)
+        for i in range(0, len(rays.near) or 1, size)
+    ]
+    color, opacity, depth, samples = (torch.cat(x) for x in zip(*parts, strict=True))
+    return Rendered(color, opacity, depth / opacity.clamp_min(1e-10), samples)
+
+
+@torch.no_grad()
+def _in_parts(
+    field: RadianceField, occupancy: OccupancyGrid, rays: Rays, marching: Marching
+) -> Rendered:
+    """As many whole rays at a time as fit the capacity."""
     parts: list[Rendered] = []
     first = 0
     while first < len(rays.near) or not parts:
         block = Rays(*(x[first : first + BLOCK] for x in rays))
-        parts.append(render(field, occupancy, block, marching=marching))
+        parts.append(render_readable(field, occupancy, block, marching=marching))
         first += len(parts[-1].opacity)
-    return Rendered(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    color, opacity, depth, samples, _ = (torch.cat(x) for x in zip(*parts, strict=True))
+    return Rendered(color, opacity, depth, samples)
+
+
+@torch.no_grad()
+def _in_rounds(
+    field: RadianceField,
+    renderer: fused.Renderer,
+    occupancy: OccupancyGrid,
+    rays: Rays,
+    marching: Marching,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Colour, opacity, sum of w t and number of samples of rays.
+
+    Every round gives the rays that are left as many samples as fit the capacity.
+    """
+    total = torch.zeros(len(rays.near), 5)  # colour, opacity, sum of w t
+    samples = torch.zeros(len(rays.near), dtype=torch.long)
+    left, through, jitter = torch.arange(len(rays.near)), torch.ones(len(rays.near)), None
+    taken = 0  # of each of the rays left
+    while len(left) and taken < marching.most:
+        most = min(marching.most - taken, max(1, marching.capacity // len(left)))
+        taken += most
+        packed, (color, opacity, depth, _, live) = _forward(
+            field, renderer, occupancy, rays, marching=replace(marching, most=most), jitter=jitter
+        )
+        stop = torch.from_numpy(packed.stop)
+        total[left] += through[:, None] * torch.column_stack([color, opacity, depth])
+        samples[left] += live
+        through = through * (1 - opacity)
+        on = (through > marching.cutoff) & (stop < rays.far)
+        left, through = left[on], through[on]
+        rays = Rays(*(x[on] for x in rays._replace(near=stop)))
+        jitter = torch.zeros(len(left))  # the next sample starts where the last one ended
+    return total[:, :3], total[:, 3], total[:, 4], samples
 
 
 def render_readable(
