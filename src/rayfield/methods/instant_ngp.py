@@ -144,7 +144,10 @@ def render(
 ) -> Rendered:
     """What any number of rays see over a background colour; `generator` is not used."""
     out = radiance.render_all(
-        model.field, model.occupancy, rays, marching=radiance.Marching(cfg.step, cfg.cone)
+        model.field,
+        model.occupancy,
+        rays,
+        marching=radiance.Marching(cfg.step, cfg.cone, cutoff=cfg.cutoff),
     )
     return out._replace(color=out.color + (1 - out.opacity[:, None]) * background)
 
