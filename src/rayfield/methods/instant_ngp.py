@@ -80,7 +80,7 @@ def adapt(cfg: Config, traits: SceneTraits) -> Config:
     if traits.bounded:
         return cfg
     return replace(
-        cfg, step=1 / 128, cone=1 / 64, finest=2048, samples=1 << 15,
+        cfg, step=1 / 128, cone=1 / 64, coarse_steps=600, finest=2048, samples=1 << 15,
         first_look=100, decay=0.95, sparse=0.03, distortion=3e-3,
     )  # fmt: skip
 
