@@ -78,6 +78,34 @@ def test_readable_path_equals_the_compiled_one():
     assert_near(fast, slow)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sparse_groups_move_only_in_lines_that_have_a_gradient(dtype):
+    """Each line of 16 goes the way of torch's Adam over the steps at which it has a gradient."""
+    generator = torch.Generator().manual_seed(3)
+    n, steps = 16 * 40 + 5, 6
+    start = torch.randn(n, generator=generator)
+    active = torch.rand(steps, n // 16 + 1, generator=generator) < 0.4
+    values = torch.randn(steps, n, generator=generator)
+    values[:, ::3] = 0  # within a line that has a gradient, its other values move by momentum
+    param = nn.Parameter(start.to(dtype))
+    mine = Adam([{"params": [param], **RATES[0], "sparse": True}])
+    first, second = torch.zeros(n).double(), torch.zeros(n).double()
+    expected = start.double()
+    for step in range(steps):
+        on = active[step].repeat_interleave(16)[:n]
+        gradient = values[step] * on
+        param.grad = gradient.to(dtype, copy=True)
+        mine.step(1.0)
+        g = gradient.double()
+        b1, b2 = RATES[0]["betas"]
+        first = torch.where(on, b1 * first + (1 - b1) * g, first)
+        second = torch.where(on, b2 * second + (1 - b2) * g * g, second)
+        m, v = first / (1 - b1 ** (step + 1)), second / (1 - b2 ** (step + 1))
+        move = RATES[0]["lr"] * m / (v.sqrt() + RATES[0]["eps"])
+        expected = torch.where(on & (second > 0), expected - move, expected)
+    torch.testing.assert_close(param.detach().double(), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_blocks_that_never_had_a_gradient_do_not_move():
     some = groups()
     start = params(some)[3].detach().clone()

@@ -98,11 +98,11 @@ def rays_per_step(model: Model, cfg: Config) -> int:
 def param_groups(model: Model, cfg: Config) -> list[dict[str, Any]]:
     """Parameters and their rates."""
     groups = (
-        ([model.field.grid.table], cfg.rate),
-        (list(model.field.matrices()), cfg.mlp_rate),
-        ([model.log_exposure], cfg.exposure_rate),
+        {"params": [model.field.grid.table], "lr": cfg.rate, "sparse": True},
+        {"params": list(model.field.matrices()), "lr": cfg.mlp_rate},
+        {"params": [model.log_exposure], "lr": cfg.exposure_rate},
     )
-    return [{"params": p, "lr": rate, "betas": (0.9, 0.99), "eps": 1e-15} for p, rate in groups]
+    return [group | {"betas": (0.9, 0.99), "eps": 1e-15} for group in groups]
 
 
 def lr_factor(cfg: Config, step: int, progress: float) -> float:

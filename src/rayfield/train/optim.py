@@ -13,13 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rayfield.kernels.adam import adam
+from rayfield.kernels.adam import LINE, adam
 from rayfield.kernels.pool import pool, zeros
 
 
 class Adam:
     """Groups are dicts of `params`, `lr`, `betas`, `eps`, as torch's optimisers take.
 
+    A group with `sparse` true leaves parameters without gradient as they are, in lines of 16: most
+    entries of a hash table in a small batch (Mueller et al. 2022, arXiv:2201.05989, Sec. 4).
     Gradients are zero after `step`, and stay allocated, so that kernels can add to them.
     """
 
@@ -41,7 +43,7 @@ class Adam:
             rates = (rate, beta1, beta2, group["eps"] * correction)
             for param, (first, second) in zip(group["params"], moments, strict=True):
                 if param.grad is not None:
-                    _update(param, first, second, rates)
+                    _update(param, first, second, rates, sparse=group.get("sparse", False))
 
     def zero_grad(self) -> None:
         """Clear the gradients, as after a step that is skipped."""
@@ -72,16 +74,30 @@ def _zeros_like(param: Tensor) -> Tensor:
     return torch.zeros_like(param)
 
 
-def _update(param: Tensor, first: Tensor, second: Tensor, rates: tuple[float, ...]) -> None:
+def _update(
+    param: Tensor, first: Tensor, second: Tensor, rates: tuple[float, ...], *, sparse: bool
+) -> None:
     gradient = param.grad
     assert gradient is not None
     if param.device.type == "cpu" and param.dtype == torch.float32 and gradient.is_contiguous():
         arrays = (x.detach().view(-1).numpy() for x in (param, gradient, first, second))
-        pool().run(adam, *arrays, tuple(np.float32(r) for r in rates))
+        pool().run(adam, *arrays, tuple(np.float32(r) for r in rates), sparse)
         torch.autograd.graph.increment_version(param)  # torch did not see the change
         return
     rate, beta1, beta2, eps = rates
+    old = (first.clone(), second.clone(), param.clone()) if sparse else ()
     first.lerp_(gradient, 1 - beta1)
     second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
     param.addcdiv_(first, second.sqrt() + eps, value=-rate)
+    if sparse:
+        still = _still(gradient)
+        for now, before in zip((first, second, param), old, strict=True):
+            now.copy_(torch.where(still, before, now))
     gradient.zero_()
+
+
+def _still(gradient: Tensor) -> Tensor:
+    """Which values lie in lines of the flat array without gradient."""
+    flat = gradient.reshape(-1)
+    lines = torch.nn.functional.pad(flat != 0, (0, -len(flat) % LINE)).view(-1, LINE)
+    return ~lines.any(-1).repeat_interleave(LINE)[: len(flat)].view(gradient.shape)
