@@ -12,7 +12,6 @@ from jaxtyping import UInt8
 
 from rayfield.app import cameras as cams
 from rayfield.app import compare, figures, paths, rendering, sheet
-from rayfield.app.assets import demo_photos
 from rayfield.app.display import Display
 from rayfield.app.evaluate import evaluate
 from rayfield.app.export import Meshing, surface
@@ -21,6 +20,7 @@ from rayfield.app.rendering import Shot, render
 from rayfield.app.shading import shade
 from rayfield.app.training import Plan, train
 from rayfield.core.types import Camera, Mesh
+from rayfield.data.demo import demo_photos
 from rayfield.geometry.mesh import report, transform
 from rayfield.geometry.meshio import read_mesh, write_mesh
 from rayfield.train.files import read_json, write_json
@@ -40,6 +40,7 @@ def demo(out: Path, *, seconds: float, display: Display) -> tuple[dict[str, Any]
     started = time.perf_counter()
     data = demo_photos()
     field = train("instant", data, out, plan=Plan(seconds=seconds), display=display)
+    assert isinstance(field, TrainedField)
     metrics = evaluate(field, progress=lambda done: display.task("evaluating", done))
     film = render(field, FILM, progress=lambda done: display.task("filming", done))
     mesh, _ = surface(field, MESHING, progress=lambda done: display.task("meshing", done))
@@ -68,7 +69,7 @@ def demo(out: Path, *, seconds: float, display: Display) -> tuple[dict[str, Any]
 def _lay_out(field: TrainedField, mesh: Mesh, found: dict[str, Any]) -> None:
     """The contact sheet."""
     cameras = _orbit(field)
-    views = [rendering.look(field, camera) for camera in cameras]
+    views = [field.look(camera) for camera in cameras]
     near, far = rendering.depth_range(field, cameras)
     novel = [figures.bytes_of(view.color) for view in views]
     depth = [rendering.depth_colors(view, near, far, white=True) for view in views[::3]]

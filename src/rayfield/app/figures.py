@@ -1,28 +1,20 @@
-"""Pictures of pictures: strips and comparisons, drawn with matplotlib; what plots share."""
+"""Pictures of pictures: strips and comparisons, drawn with matplotlib."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, UInt8
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-DPI = 150
-INK, FAINT = "#1d2733", "#8a95a1"
-BLUE, ORANGE = "#2563b0", "#d9711c"
+from rayfield.core.drawing import BLUE, FAINT, INK, bytes_of, new_figure, save, show, style
+
 SHOWN = 6  # pictures in a strip, beside the photo
-FONT: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-}
 
 
 class Comparison(NamedTuple):
@@ -33,31 +25,10 @@ class Comparison(NamedTuple):
     rendered: Float[np.ndarray, "H W 3"]
 
 
-def bytes_of(colors: Float[np.ndarray, "*B 3"]) -> UInt8[np.ndarray, "*B 3"]:
-    """[0, 1] floats to 8 bits, rounded."""
-    return (np.clip(colors, 0, 1) * 255 + 0.5).astype(np.uint8)
-
-
 def read_picture(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     """The RGB of a picture of our own making. Raises OSError."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """A white figure of that size in inches."""
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure so that a reader never sees half of it. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp.png")
-    with mpl.rc_context(FONT):
-        figure.savefig(temporary)
-    temporary.replace(path)
 
 
 def sharpening(
@@ -66,13 +37,14 @@ def sharpening(
     pictures: Sequence[UInt8[np.ndarray, "H W 3"]],
     labels: Sequence[str],
     photo: UInt8[np.ndarray, "H W 3"],
+    name: str = "photo",
 ) -> None:
-    """A strip of one view at growing training times, the photo at its right end."""
+    """A strip of one view at growing training times, what it should be at its right end."""
     chosen = np.unique(np.linspace(0, len(pictures) - 1, min(SHOWN, len(pictures))).round())
-    cells = [(pictures[int(i)], labels[int(i)], INK) for i in chosen] + [(photo, "photo", BLUE)]
+    cells = [(pictures[int(i)], labels[int(i)], INK) for i in chosen] + [(photo, name, BLUE)]
     height, width = photo.shape[:2]
     side = 1.7
-    with mpl.rc_context(FONT):
+    with style():
         figure = new_figure(side * len(cells), side * height / width + 0.45)
         grid = figure.subplots(1, len(cells), squeeze=False)[0]
         for axes, (picture, label, ink) in zip(grid, cells, strict=True):
@@ -87,7 +59,7 @@ def evaluation(path: Path, rows: Sequence[Comparison]) -> None:
     height, width = rows[0].photo.shape[:2]
     side = 2.6
     limit = error_limit(rows)
-    with mpl.rc_context(FONT):
+    with style():
         figure = new_figure(3 * side, len(rows) * (side * height / width + 0.28))
         grid = figure.subplots(len(rows), 3, squeeze=False)
         for axes, row in zip(grid, rows, strict=True):
@@ -113,12 +85,6 @@ def error_colors(row: Comparison, limit: float) -> UInt8[np.ndarray, "H W 3"]:
 
 def _error(row: Comparison) -> Float[np.ndarray, "H W"]:
     return np.abs(row.photo - row.rendered).mean(axis=-1)
-
-
-def show(axes: Any, picture: np.ndarray) -> None:
-    """A picture without ticks and frame."""
-    axes.imshow(picture, interpolation="antialiased")
-    axes.set_axis_off()
 
 
 def _tighten(figure: Figure, title: float) -> None:

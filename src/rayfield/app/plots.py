@@ -13,13 +13,19 @@ from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
 
 from rayfield.app.cameras import NamedCamera
-from rayfield.app.figures import BLUE, FAINT, FONT, INK, ORANGE, new_figure, save
+from rayfield.core.drawing import BLUE, FAINT, INK, LINE, ORANGE, dress, new_figure, save, style
 
 
-def curves(path: Path, *, log: list[dict[str, Any]], previews: list[dict[str, Any]]) -> None:
+def curves(
+    path: Path,
+    *,
+    log: list[dict[str, Any]],
+    previews: list[dict[str, Any]],
+    previewed: str = "test view",
+) -> None:
     """Loss terms and PSNR against seconds of training."""
     rows = [row for row in log if isinstance(row.get("terms"), dict) and row.get("seconds")]
-    with mpl.rc_context(FONT):
+    with style():
         figure = new_figure(9.0, 3.4)
         left, right = figure.subplots(1, 2)
         names = list(dict.fromkeys(name for row in rows for name in row["terms"]))
@@ -30,14 +36,14 @@ def curves(path: Path, *, log: list[dict[str, Any]], previews: list[dict[str, An
                 colour = mpl.colormaps["tab10"](index)
                 _smoothed(left, np.array(points), colour, name.replace("_", " "))
         left.set_yscale("log")
-        _dress(left, "loss terms")
+        dress(left, title="loss terms", x="seconds of training")
         points = [(row["seconds"], row["psnr"]) for row in rows if row.get("psnr") is not None]
         if points:
             _smoothed(right, np.array(points), BLUE, "training batch")
         if previews:
             xy = np.array([(row["seconds"], row["psnr"]) for row in previews])
-            right.plot(xy[:, 0], xy[:, 1], "o-", color=ORANGE, ms=4, lw=1.2, label="test view")
-        _dress(right, "PSNR, dB")
+            right.plot(xy[:, 0], xy[:, 1], "o-", color=ORANGE, ms=4, lw=1.2, label=previewed)
+        dress(right, title="PSNR, dB", x="seconds of training")
         figure.tight_layout()
     save(figure, path)
 
@@ -52,20 +58,6 @@ def _smoothed(axes: Any, points: np.ndarray, colour: Any, label: str) -> None:
     axes.plot(x, np.convolve(padded, kernel, "valid"), color=colour, lw=1.5, label=label)
 
 
-def _dress(axes: Any, title: str) -> None:
-    axes.set_title(title, fontsize=10, loc="left")
-    axes.set_xlabel("seconds of training")
-    axes.grid(True, color="#e4e8ec", lw=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(which="both", colors=FAINT, labelsize=8)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#c3cad1")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8)
-
-
 def cameras(
     path: Path,
     *,
@@ -74,7 +66,7 @@ def cameras(
     bounded: bool,
 ) -> None:
     """Where the photos were taken: from the side and from above, in the world's frame."""
-    with mpl.rc_context(FONT):
+    with style():
         figure = new_figure(9.0, 4.6)
         for index, (title, elevation, azimuth) in enumerate(
             (("from the side", 18, -60), ("from above", 89.9, -90))
@@ -124,7 +116,7 @@ def _draw_cameras(
     axes.tick_params(labelsize=6, colors=FAINT, pad=-2)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_pane_color((1, 1, 1, 0))
-        axis.line.set_color("#c3cad1")
+        axis.line.set_color(LINE)
         axis._axinfo["grid"].update(color="#eceff2", linewidth=0.6)
 
 

@@ -1,4 +1,4 @@
-"""What comes with the package beside its code."""
+"""The scene that comes with the package."""
 
 from __future__ import annotations
 
