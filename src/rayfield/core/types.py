@@ -102,10 +102,16 @@ class SceneTraits(NamedTuple):
     `bounded`: everything to learn lies in the cube [-1, 1]^3 (photos with alpha); otherwise
     the subject is near the unit ball and the background extends without limit.
     `alpha`: the photos carry alpha. `images`: number of training photos. `near`: a distance
-    from the lenses within which nothing is expected.
+    from the lenses within which nothing is expected. `forward`: where all cameras look one way at
+    something in front of them all, the frustum of their mean camera for normalised device
+    coordinates: 12 numbers of its pose, row by row, the depth of the near plane, and half the
+    picture's width and height at depth 1; else empty. `photos`: of a class of scenes, how many of
+    the training photos each has, in the order of their numbers; empty for a single scene.
     """
 
     bounded: bool
     alpha: bool
     images: int
     near: float
+    forward: tuple[float, ...] = ()
+    photos: tuple[int, ...] = ()

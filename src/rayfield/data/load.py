@@ -11,7 +11,7 @@ import torch
 
 from rayfield.core.check import DataError, UsageError
 from rayfield.core.types import Camera
-from rayfield.data import blender, colmap, nerfstudio, ngp
+from rayfield.data import blender, colmap, llff, nerfstudio, ngp
 from rayfield.data.normalise import normalise
 from rayfield.data.scene import Capture, Frame, Scene, hold_out_test, intrinsics
 from rayfield.data.strict_json import read_json_object
@@ -19,8 +19,9 @@ from rayfield.math.rays import image_plane
 
 BYTES_LIMIT = 1_500_000_000
 EXPECTED = (
-    "expected transforms_train.json (Blender), transforms.json (instant-ngp, nerfstudio) "
-    "or sparse/0/cameras.bin, images.bin and points3D.bin beside images/ (COLMAP)"
+    "expected transforms_train.json (Blender), transforms.json (instant-ngp, nerfstudio), "
+    "sparse/0/cameras.bin, images.bin and points3D.bin beside images/ (COLMAP) "
+    "or poses_bounds.npy beside images/ (LLFF)"
 )
 LENS_CHECKS = 17
 
@@ -53,6 +54,14 @@ def read_capture(path: Path) -> Capture:
     return _reader(path)(path)
 
 
+def holds_scene(path: Path) -> bool:
+    """Whether a folder is one data set of posed pictures, whole or not, by the files in it."""
+    if not path.is_dir():
+        return False
+    listed = blender.detect(path) or (path / "transforms.json").is_file()
+    return listed or colmap.detect(path) or llff.detect(path)
+
+
 def _reader(path: Path) -> Callable[[Path], Capture]:
     """The loader for a folder, chosen by the files in it."""
     if not path.exists():
@@ -66,6 +75,8 @@ def _reader(path: Path) -> Callable[[Path], Capture]:
         return nerfstudio.read if nerfstudio.detect(document) else ngp.read
     if colmap.detect(path):
         return colmap.read
+    if llff.detect(path):
+        return llff.read
     names = sorted(entry.name for entry in path.iterdir())
     found = f"found {', '.join(names[:8])}{' ...' * (len(names) > 8)}" if names else "it is empty"
     raise DataError(path, f"is not a data set of posed pictures ({found})", EXPECTED)

@@ -20,6 +20,7 @@ from jaxtyping import Float
 
 from rayfield.core.check import DataError
 from rayfield.core.types import SceneTraits
+from rayfield.data.forward import forward_frustum
 from rayfield.data.hull import OPAQUE_FROM, alpha_views, hull_box
 from rayfield.data.images import image_info
 from rayfield.data.scene import Capture, Frame, Scene, intrinsics
@@ -97,23 +98,26 @@ def _looks_outwards(poses: Float[np.ndarray, "N 4 4"]) -> bool:
     return bool((_depths(poses, centre) < 0).mean() > 0.9)
 
 
-def _near(
-    frames: tuple[Frame, ...], points: np.ndarray | None, distances: Float[np.ndarray, " N"]
-) -> float:
-    """Half the depth that one sparse point in a thousand undercuts, else a tenth of the median
-    distance of the cameras from the centre; between 1 % and 50 % of that distance."""
-    typical = max(float(np.median(distances)), 0.1 * float(distances.max()))
+def _nearest(frames: tuple[Frame, ...], points: np.ndarray | None) -> float | None:
+    """The depth that one sparse point in a thousand undercuts; None with less than 100 points."""
     if points is None or len(points) < 100:
-        return 0.1 * typical
+        return None
     depths = []
     for frame in frames:
         pixels, depth = (x.numpy() for x in project(frame.camera, torch.from_numpy(points)))
         size = (frame.camera.width, frame.camera.height)
         depths.append(depth[(depth > 0) & ((pixels >= 0) & (pixels < size)).all(axis=1)])
     seen_depths = np.concatenate(depths)
-    if len(seen_depths) == 0:
+    return float(np.percentile(seen_depths, 0.1)) if len(seen_depths) else None
+
+
+def _near(nearest: float | None, distances: Float[np.ndarray, " N"]) -> float:
+    """Half the depth of the nearest content if known, else a tenth of the median distance of the
+    cameras from the centre; between 1 % and 50 % of that distance."""
+    typical = max(float(np.median(distances)), 0.1 * float(distances.max()))
+    if nearest is None:
         return 0.1 * typical
-    return float(np.clip(0.5 * np.percentile(seen_depths, 0.1), 0.01 * typical, 0.5 * typical))
+    return float(np.clip(0.5 * nearest, 0.01 * typical, 0.5 * typical))
 
 
 def _moved(frame: Frame, world_from_scene: Float[np.ndarray, "4 4"], scale: float) -> Frame:
@@ -168,13 +172,10 @@ def _bounded(
 
 
 def _unbounded(
-    frames: tuple[Frame, ...],
-    poses: Float[np.ndarray, "N 4 4"],
-    points: np.ndarray | None,
-    *,
-    notes: list[str],
-) -> tuple[np.ndarray, float, float]:
-    """world_from_scene, its scale, and `near` in scene units, from cameras and points."""
+    capture: Capture, frames: tuple[Frame, ...], poses: Float[np.ndarray, "N 4 4"], notes: list[str]
+) -> tuple[np.ndarray, float, SceneTraits]:
+    """world_from_scene, its scale, and the traits, from cameras and points."""
+    points = capture.points
     if points is None and _looks_outwards(poses):
         notes.append(
             "the cameras look away from each other: if that is not so, the poses are "
@@ -183,8 +184,14 @@ def _unbounded(
     centre = _centre(poses, points)
     distances = np.linalg.norm(poses[:, :3, 3] - centre, axis=1)
     scale = float(distances.max())
-    near = _near(frames, points, distances) / scale
-    return similarity(upright(poses), centre, scale), scale, near
+    world_from_scene = similarity(upright(poses), centre, scale)
+    nearest = _nearest(frames, points) if capture.nearest is None else capture.nearest
+    cameras = [_moved(frame, world_from_scene, scale).camera for frame in frames]
+    forward = forward_frustum(cameras, None if nearest is None else nearest / scale)
+    if forward:
+        notes.append("all cameras look one way, at something in front of them (forward-facing)")
+    near = _near(nearest, distances) / scale
+    return world_from_scene, scale, SceneTraits(False, False, len(frames), near, forward)
 
 
 def normalise(capture: Capture) -> Scene:
@@ -199,18 +206,18 @@ def normalise(capture: Capture) -> Scene:
     found = _bounded(frames, poses, notes) if carrying == len(frames) else None
     if found is not None:
         world_from_scene, scale = found
-        near = BOUNDED_NEAR
+        traits = SceneTraits(True, True, len(frames), BOUNDED_NEAR)
     else:
-        world_from_scene, scale, near = _unbounded(frames, poses, capture.points, notes=notes)
+        world_from_scene, scale, traits = _unbounded(capture, frames, poses, notes)
         if 0 < carrying < len(frames):
             notes.append(f"{carrying} of {len(frames)} training images carry alpha, the rest not")
-    alpha = found is not None or 0 < carrying < len(frames)
+            traits = traits._replace(alpha=True)
     return Scene(
         root=capture.root,
         format=capture.format,
         frames=tuple(_moved(frame, world_from_scene, scale) for frame in capture.frames),
         world_from_scene=world_from_scene,
-        traits=SceneTraits(found is not None, alpha, len(frames), near),
+        traits=traits,
         notes=tuple(notes),
         fingerprint=fingerprint(capture.frames),
     )

@@ -34,13 +34,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class Capture:
-    """A data set as its files say: camera poses are world_from_camera, points in the world."""
+    """A data set as its files say: camera poses are world_from_camera, points in the world.
+
+    `nearest`: the depth of the content nearest to any camera, where the files tell.
+    """
 
     root: Path
     format: str
     frames: tuple[Frame, ...]
     points: Float[np.ndarray, "N 3"] | None
     notes: tuple[str, ...]
+    nearest: float | None = None
 
 
 @dataclass(frozen=True)
