@@ -1,0 +1,61 @@
+"""Networks on coordinates."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from rayfield.fields import coordinate
+from rayfield.fields.coordinate import ReLUNetwork, sampled
+from rayfield.math.lattice import lattice
+
+
+def test_the_network_computes_its_formula(generator):
+    network = ReLUNetwork(3, 8, 8, 2, generator=generator)
+    with torch.no_grad():
+        for layer in network.layers:
+            layer.bias.normal_(generator=generator)
+    x = torch.randn(10, 3, generator=generator)
+    y = x
+    for index, layer in enumerate(network.layers):
+        y = y @ layer.weight.T + layer.bias
+        y = y if index == 2 else y.clamp_min(0)
+    torch.testing.assert_close(network(x), y)
+
+
+def test_layers_keep_the_size_of_a_signal_at_the_start(generator):
+    """He et al. 2015: the mean square of the values neither grows nor shrinks with depth."""
+    network = ReLUNetwork(256, *[1024] * 4, 256, generator=generator)
+    x = torch.randn(256, 256, generator=generator)
+    with torch.no_grad():
+        assert float(network(x).square().mean()) == pytest.approx(1.0, rel=0.3)
+
+
+def test_weights_have_the_stated_deviation_and_biases_are_zero(generator):
+    network = ReLUNetwork(400, 300, 200, generator=generator)
+    first, last = network.requires_grad_(False).layers
+    assert float(first.weight.std()) == pytest.approx(math.sqrt(2 / 400), rel=0.02)
+    assert float(last.weight.std()) == pytest.approx(math.sqrt(1 / 300), rel=0.02)
+    assert not any(layer.bias.any() for layer in network.layers)
+
+
+def test_the_same_generator_gives_the_same_network():
+    one, two = (ReLUNetwork(2, 4, 1, generator=torch.Generator().manual_seed(3)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_gradients_match_finite_differences(generator):
+    network = ReLUNetwork(2, 5, 5, 1, generator=generator).double()
+    x = torch.randn(4, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(network, (x,))
+
+
+def test_sampling_in_chunks_changes_nothing(monkeypatch):
+    monkeypatch.setattr(coordinate, "CHUNK", 7)
+    sizes, extent = (6, 9), (0.5, 1.0)
+    found = sampled(lambda p: (p * 2).sum(-1, keepdim=True), sizes, extent=extent)
+    expected = (lattice(sizes, extent) * 2).sum(-1).reshape(6, 9, 1)
+    assert torch.equal(found, expected)
+    assert not found.requires_grad
