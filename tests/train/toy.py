@@ -42,7 +42,7 @@ class Model(nn.Module):
 class Method:
     """The training half of a method; a subclass injects faults."""
 
-    def rays_per_step(self, model: Model, cfg: Config) -> int:
+    def batch_size(self, model: Model, cfg: Config) -> int:
         return int(model.rays)
 
     def lr_factor(self, cfg: Config, step: int, progress: float) -> float:

@@ -58,6 +58,9 @@ class Config:
     exposure: bool = False  # learn a colour gain for each photo
 
 
+PRESETS = {"default": Config()}
+
+
 class Model(nn.Module):
     """A radiance field, its occupancy grid, the photos' exposures, and the rays of a batch."""
 
@@ -90,7 +93,7 @@ def build(cfg: Config, *, generator: Generator) -> Model:
     return Model(cfg, generator)
 
 
-def rays_per_step(model: Model, cfg: Config) -> int:
+def batch_size(model: Model, cfg: Config) -> int:
     """Rays that give about `cfg.samples` live samples."""
     return int(model.rays)
 

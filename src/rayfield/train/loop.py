@@ -31,7 +31,7 @@ QUIET = Hooks()
 class Method(Protocol):
     """The part of a method (a module or any object) that training needs."""
 
-    def rays_per_step(self, model: Any, cfg: Any) -> int:
+    def batch_size(self, model: Any, cfg: Any) -> int:
         """How many rays the next batch should have."""
 
     def loss(
@@ -83,7 +83,7 @@ def fit(
             generator.manual_seed(step_seed(run.record["seed"], state.step))
             progress = budget.progress(state.step, state.seconds)
             lr_factor = method.lr_factor(cfg, state.step, progress) * state.backoff
-            rays = method.rays_per_step(model, cfg)
+            rays = method.batch_size(model, cfg)
             batch = sampler.sample(rays, generator=generator)
             terms = method.loss(model, batch, cfg, state.step, generator=generator)
             total = torch.stack(list(terms.values())).sum()
