@@ -1,0 +1,1 @@
+"""Experiments of the literature, one file each: figure, numbers and verdict on the claim."""
