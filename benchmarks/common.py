@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from rayfield.app.assets import demo_photos
 from rayfield.app.field import background_of, method_named, render_view
+from rayfield.data.demo import demo_photos
 from rayfield.data.load import load_scene
 from rayfield.data.pixels import PixelSampler, view_image
 from rayfield.data.scene import Frame, Scene
@@ -138,7 +138,7 @@ class Training:
         self.generator.manual_seed(step_seed(0, self.steps))
         used = self.seconds / self.budget if self.budget else self.steps / self.cfg.steps
         factor = self.method.lr_factor(self.cfg, self.steps, min(1.0, used))
-        rays = self.method.rays_per_step(self.model, self.cfg)
+        rays = self.method.batch_size(self.model, self.cfg)
         batch = self.sampler.sample(rays, generator=self.generator)
         terms = self.method.loss(self.model, batch, self.cfg, self.steps, generator=self.generator)
         total = torch.stack(list(terms.values())).sum()

@@ -21,7 +21,9 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("positional", "kernels/*"): "compiled functions take no keyword-only parameters",
     ("parameters", "kernels/*"): "compiled functions take plain arrays and sizes, one by one",
     ("body", "kernels/gemm.py::_micro_kernel*"): "one block of vector IR, read from top to bottom",
+    ("parameters", "__init__.py::train"): "each is a choice of the user, as in the command line",
     ("file", "methods/instant_ngp.py"): "a quarter of it is the Config, each default visible",
+    ("file", "methods/nerf.py"): "its Config shows every default and every switch of the ablations",
     ("positional", "*loss"): "the methods' contract: loss(model, batch, cfg, step, *, generator)",
 }
 

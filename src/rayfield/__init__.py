@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rayfield import train as _train  # noqa: F401
 
 if TYPE_CHECKING:
-    from rayfield.app.field import TrainedField
+    from rayfield.app.learned import Learned
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "demo_photos", "open", "resume", "train"]
@@ -30,41 +30,45 @@ def train(
     data: str | Path,
     out: str | Path,
     *,
+    preset: str | None = None,
     steps: int | None = None,
     seconds: float | None = None,
     downscale: int = 1,
     seed: int = 0,
     settings: dict[str, Any] | None = None,
-) -> TrainedField:
+) -> Learned:
     """Train a method on posed photos into the new run folder `out`.
 
-    `steps`, `seconds` of training: whichever ends first; neither: the method's own number of
-    steps. `downscale` averages pixels over squares; `settings` changes fields of the method's
-    Config. Raises what rayfield.core.check defines: UsageError, DataError, RayfieldError.
+    `preset` names one of the method's configurations. `steps`, `seconds` of training: whichever
+    ends first; neither: the method's own number of steps. `downscale` averages pixels over
+    squares; `settings` changes fields of the method's Config. Raises what rayfield.core.check
+    defines: UsageError, DataError, RayfieldError.
     """
     from rayfield.app import training
 
     limit = None if seconds is None else float(seconds)
-    plan = training.Plan(steps, limit, downscale, seed, training.settings_of(settings or {}))
+    plan = training.Plan(
+        preset, steps, limit, downscale, seed, training.settings_of(settings or {})
+    )
     return training.train(method, data, out, plan=plan)
 
 
-def resume(run: str | Path) -> TrainedField:
+def resume(run: str | Path) -> Learned:
     """Go on with a training that was stopped. Raises DataError if its data has changed."""
     from rayfield.app import training
 
     return training.resume(run)
 
 
-def open(run: str | Path) -> TrainedField:
+def open(run: str | Path) -> Learned:
     """The field that a run folder holds, as its newest checkpoint has it."""
-    from rayfield.app.field import open_field
+    from rayfield.app.learned import open_learned
 
-    return open_field(run)
+    return open_learned(run)
 
 
 def demo_photos() -> Path:
     """The folder of the posed photos that come with rayfield, and of their exact mesh."""
-    from rayfield.app import assets
+    from rayfield.data import demo
 
-    return assets.demo_photos()
+    return demo.demo_photos()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rayfield.app.catalogue import METHODS, load_method
+from rayfield.app.catalogue import METHODS, load_method, suggestion
 from rayfield.core.check import UsageError
 
 CONTRACT = [
@@ -12,26 +12,38 @@ CONTRACT = [
     "adapt",
     "build",
     "loss",
-    "rays_per_step",
+    "batch_size",
     "param_groups",
     "lr_factor",
-    "render",
-    "density",
-    "color",
+    "PRESETS",
 ]
+ANSWERS = {  # by what it learns from, and by the verbs it offers
+    "photos": {"eval": ["render"], "render": ["render"], "export": ["density", "color"]},
+    "scenes": {"eval": ["render"], "render": ["render"]},
+    "samples": {"eval": ["field", "image"], "render": ["image"], "export": ["field"]},
+    "picture": {"eval": ["image"], "render": ["image"]},
+}
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_every_entry_loads_and_keeps_the_contract(name):
     method = load_method(name)
-    missing = [part for part in CONTRACT if part not in vars(method)]
+    entry = METHODS[name]
+    answers = [part for verb in entry.offers for part in ANSWERS[entry.learns][verb]]
+    missing = [part for part in [*CONTRACT, *answers] if part not in vars(method)]
     assert not missing
     assert method.__doc__
-    assert METHODS[name].summary
+    assert entry.summary
+    assert method.Config() in method.PRESETS.values()
 
 
 def test_an_unknown_method_is_answered_with_the_nearest_name():
     with pytest.raises(UsageError, match="did you mean 'instant'"):
         load_method("instnat")
-    with pytest.raises(UsageError, match="there are: instant"):
+    with pytest.raises(UsageError, match="there are: instant, nerf"):
         load_method("zzz")
+
+
+def test_a_suggestion_does_not_list_hundreds():
+    known = [f"scene_{index}" for index in range(500)]
+    assert suggestion("zzz", known).endswith(", scene_19 ...")

@@ -11,16 +11,16 @@ import pytest
 from rayfield.app import demo
 from rayfield.app.display import Quiet
 from rayfield.app.export import Meshing
-from rayfield.app.field import TrainedField, open_field
 from rayfield.app.figures import read_picture
+from rayfield.app.learned import Learned, open_learned
 from rayfield.app.rendering import Shot
 
 
 def test_the_demo_leaves_a_sheet_a_video_a_mesh_and_its_figures(tmp_path, tiny_run, monkeypatch):
-    def train(method: str, data: Path, out: Path, **_: object) -> TrainedField:
+    def train(method: str, data: Path, out: Path, **_: object) -> Learned:
         assert (data / "mesh.ply").exists()
         shutil.copytree(tiny_run, out)
-        return open_field(out)
+        return open_learned(out)
 
     monkeypatch.setattr(demo, "train", train)
     monkeypatch.setattr(demo, "SIDE", 24)

@@ -12,7 +12,7 @@ import torch
 import rayfield
 from rayfield.app import cli
 from rayfield.app.display import Quiet
-from rayfield.app.field import open_field
+from rayfield.app.learned import open_learned
 from rayfield.train.progress import Progress
 
 
@@ -31,11 +31,11 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(
     with monkeypatch.context() as patched:
         patched.setattr(cli, "make_display", lambda log_json: Impatient())
         assert train_tiny(tmp_path / "stopped", "--steps", 8) == 130
-    stopped = open_field(tmp_path / "stopped")
+    stopped = open_learned(tmp_path / "stopped")
     assert stopped.step < 8
     found = command.json("resume", tmp_path / "stopped")
     assert found["step"] == 8
-    whole, resumed = (open_field(tmp_path / name).model for name in ("whole", "stopped"))
+    whole, resumed = (open_learned(tmp_path / name).model for name in ("whole", "stopped"))
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import rayfield
-from rayfield.app.field import open_field
 from rayfield.app.figures import read_picture
+from rayfield.app.learned import open_learned
 from rayfield.data.images import read_image
 from rayfield.geometry.mesh import report
 from rayfield.geometry.meshio import read_mesh
@@ -68,6 +68,15 @@ def test_every_path_makes_a_video_of_the_size_asked_for(tiny_run, command, tmp_p
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == [f"{path}.mp4"]
 
 
+def test_normals_are_drawn_where_something_is_seen(tiny_run, command, tmp_path):
+    words = ["render", tiny_run, "--frames", 1, "--normals", "--resolution", "20x20"]
+    found = command.json(*words, "-o", tmp_path)
+    assert Path(found["normals_video"]).exists()
+    picture = read_picture(Path(found["normals"]) / "0000.png")
+    assert picture.shape == (20, 20, 3)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+
+
 def test_depth_is_written_in_world_units(tiny_run, command, tmp_path):
     words = ["render", tiny_run, "--frames", 2, "--depth", "--resolution", "20x20"]
     found = command.json(*words, "-o", tmp_path / "a.mp4")
@@ -121,7 +130,7 @@ def test_the_scene_frame_differs_from_the_world_by_the_similarity(tiny_run, comm
         words = ["export", tiny_run, "-o", tmp_path / f"{frame}.ply", "--resolution", 24]
         assert command(*words, "--frame", frame)[0] == 0
     world, scene = (read_mesh(tmp_path / f"{f}.ply").vertices for f in ("world", "scene"))
-    matrix = open_field(tiny_run).world_from_scene
+    matrix = open_learned(tiny_run).world_from_scene
     moved = scene @ matrix[:3, :3].T + matrix[:3, 3]
     np.testing.assert_allclose(moved, world, atol=1e-5)
 

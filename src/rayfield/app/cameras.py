@@ -50,6 +50,17 @@ def to_scene(pose: Matrix, world_from_scene: Matrix) -> Matrix:
     return moved
 
 
+def checked(pose: Matrix) -> Matrix:
+    """The pose in float64. Raises UsageError unless it is a rigid world_from_camera."""
+    matrix = np.asarray(pose, dtype=np.float64)
+    if matrix.shape == (4, 4) and np.isfinite(matrix).all():
+        rotation = matrix[:3, :3]
+        skew = np.abs(rotation @ rotation.T - np.eye(3)).max()
+        if skew < 1e-3 and np.linalg.det(rotation) > 0:
+            return matrix
+    raise UsageError("a pose is a finite 4x4 world_from_camera matrix whose 3x3 part is a rotation")
+
+
 def of_scene(scene: Scene) -> tuple[NamedCamera, ...]:
     """The cameras of all frames of a scene, in the world's frame."""
     found = []

@@ -5,38 +5,102 @@ from __future__ import annotations
 import difflib
 import importlib
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rayfield.core.check import UsageError
 
 
 class Entry(NamedTuple):
-    """A line of the catalogue; `offers` names the verbs that its fields can serve."""
+    """A line of the catalogue.
+
+    `offers` names the verbs that it can serve; `learns` the kind of data (KINDS); `kernels` says
+    that it runs on the compiled ones, beside which torch's threads would only wait.
+    """
 
     module: str
     summary: str
     offers: tuple[str, ...]
+    learns: str = "photos"
+    kernels: bool = False
 
+
+MOST_LISTED = 20  # words in a suggestion
+KINDS = {
+    "photos": "posed photos",
+    "scenes": "posed photos, or a folder of alike scenes, each a folder of posed photos",
+    "samples": "a picture, a signal (.npy) or a mesh",
+    "picture": "a picture",
+}
 
 METHODS: dict[str, Entry] = {
     "instant": Entry(
         "rayfield.methods.instant_ngp",
         "radiance field on a multiresolution hash grid; seconds on a CPU (Instant-NGP, 2022)",
-        ("render", "eval", "export"),
+        ("eval", "render", "export"),
+        kernels=True,
+    ),
+    "nerf": Entry(
+        "rayfield.methods.nerf",
+        "neural radiance field with coarse and fine sampling, as published (NeRF, 2020)",
+        ("eval", "render", "export"),
+    ),
+    "srn": Entry(
+        "rayfield.methods.srn",
+        "scene representation network: a learned ray marcher, the baseline of NeRF (SRN, 2019)",
+        ("eval", "render"),
+        learns="scenes",
+    ),
+    "fourier_features": Entry(
+        "rayfield.methods.fourier_features",
+        "coordinate network on random Fourier features (Tancik et al., 2020)",
+        ("eval", "render", "export"),
+        learns="samples",
+    ),
+    "positional_encoding": Entry(
+        "rayfield.methods.positional_encoding",
+        "coordinate network on NeRF's positional encoding",
+        ("eval", "render", "export"),
+        learns="samples",
+    ),
+    "deep_image_prior": Entry(
+        "rayfield.methods.deep_image_prior",
+        "denoise, inpaint or enlarge one picture by an untrained network (DIP, 2018)",
+        ("eval", "render"),
+        learns="picture",
     ),
 }
 
 
-def load_method(name: str) -> ModuleType:
-    """The module of a method. Raises UsageError, with the nearest name, if there is none."""
+def find_method(name: str) -> Entry:
+    """The entry of a method. Raises UsageError, with the nearest name, if there is none."""
     if name not in METHODS:
         raise UsageError(f"there is no method {name!r}{suggestion(name, list(METHODS))}")
-    return importlib.import_module(METHODS[name].module)
+    return METHODS[name]
+
+
+def load_method(name: str) -> ModuleType:
+    """The module of a method. Raises UsageError, with the nearest name, if there is none."""
+    return importlib.import_module(find_method(name).module)
+
+
+def listing() -> tuple[dict[str, Any], str]:
+    """All methods, with their presets: as values and as text."""
+    values = {
+        name: {**entry._asdict(), "presets": list(load_method(name).PRESETS)}
+        for name, entry in METHODS.items()
+    }
+    lines = [
+        f"{name:20} {entry.summary}\n{'':20} from {KINDS[entry.learns]}; "
+        f"presets: {', '.join(values[name]['presets'])}"
+        for name, entry in METHODS.items()
+    ]
+    return values, "\n".join(lines)
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    """What to add to "there is no ...": the nearest known word, else all of them."""
+    """What to add to "there is no ...": the nearest known word, else those there are."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; there are: {', '.join(known)}"
+    more = " ..." if len(known) > MOST_LISTED else ""
+    return f"; there are: {', '.join(known[:MOST_LISTED])}{more}"

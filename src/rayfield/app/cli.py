@@ -27,7 +27,8 @@ ABOUT = f"""rayfield {__version__}: scenes as neural fields, on an ordinary CPU.
   rayfield demo                              a complete tour in a few minutes
   rayfield train instant PHOTOS -o RUN       learn a scene from posed photos
   rayfield render RUN                        a video of it
-  rayfield export RUN -o scene.glb           a mesh of it"""
+  rayfield export RUN -o scene.glb           a mesh of it
+  rayfield study                             claims of the literature that can be checked here"""
 INTERRUPTED = 130
 BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
@@ -37,6 +38,9 @@ def main(args: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # terminals that know no box drawing
+    # Beside other programs, threads that spin while they wait take most of the time from those
+    # that work. Read when torch is loaded, which is later.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     words = list(sys.argv[1:] if args is None else args)
     try:
         return _run(words)

@@ -28,8 +28,8 @@ class Display(Protocol):
     def preview(self, seconds: float, psnr: float) -> None:
         """The quality of the preview view after `seconds` of training, dB."""
 
-    def task(self, label: str, fraction: float) -> None:
-        """How much of a task is done, in [0, 1]."""
+    def task(self, label: str, fraction: float, remark: str = "") -> None:
+        """How much of a task is done, in [0, 1], and what it is at."""
 
     def close(self) -> None:
         """Leave the terminal tidy."""
@@ -47,7 +47,7 @@ class Quiet:
     def preview(self, seconds: float, psnr: float) -> None:
         """See Display."""
 
-    def task(self, label: str, fraction: float) -> None:
+    def task(self, label: str, fraction: float, remark: str = "") -> None:
         """See Display."""
 
     def close(self) -> None:
@@ -75,11 +75,11 @@ class Plain:
         """See Display."""
         self._view = f"  test view {psnr:.1f} dB at {seconds:.0f} s"
 
-    def task(self, label: str, fraction: float) -> None:
+    def task(self, label: str, fraction: float, remark: str = "") -> None:
         """See Display."""
         left = self._clock.left(label, fraction)
         if self._due(fraction >= 1):
-            self.note(f"{label}: {100 * fraction:.0f} %, {duration(left)} left")
+            self.note(f"{label}: {100 * fraction:.0f} %, {duration(left)} left  {remark}".rstrip())
 
     def close(self) -> None:
         """See Display."""
@@ -107,9 +107,9 @@ class JsonLines:
         """See Display."""
         self._write({"event": "preview", "seconds": seconds, "psnr": psnr})
 
-    def task(self, label: str, fraction: float) -> None:
+    def task(self, label: str, fraction: float, remark: str = "") -> None:
         """See Display."""
-        self._write({"event": "task", "task": label, "fraction": fraction})
+        self._write({"event": "task", "task": label, "fraction": fraction, "remark": remark})
 
     def close(self) -> None:
         """See Display."""

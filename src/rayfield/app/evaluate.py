@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 
 from rayfield.app import figures
-from rayfield.app.field import TrainedField, background_of, render_view
+from rayfield.app.field import TrainedField, background_of
+from rayfield.app.photos import scene_of
 from rayfield.app.preview import composited
-from rayfield.app.training import scene_of
 from rayfield.core.check import DataError
 from rayfield.data.scene import TEST_EVERY, Frame, Scene
 from rayfield.objectives.photometric import WINDOW, psnr, ssim
 from rayfield.train.files import write_json
+from rayfield.train.run import Run
+
+Progress = Callable[[float], None]
+
+
+class Measured(NamedTuple):
+    """A photo of a scene and how close what a field shows in its place comes.
+
+    `ssim` is None for pictures smaller than its window.
+    """
+
+    field: TrainedField
+    scene: Scene
+    frame: Frame
+    psnr: float
+    ssim: float | None
 
 
 def evaluate(
@@ -25,7 +41,7 @@ def evaluate(
     *,
     split: str = "test",
     save_renders: bool = False,
-    progress: Callable[[float], None] = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
     """PSNR and SSIM of every view of a split and their means, with the protocol's name.
 
@@ -34,94 +50,84 @@ def evaluate(
     its window is null. Raises DataError if the split is empty or the photos are gone.
     """
     scene = scene_of(field.run)
-    frames = scene.split(split)
-    if not frames:
+    measured = measure(field, scene, split, save_renders=save_renders, progress=progress)
+    if not measured:
         raise DataError(scene.root, f"has no {split} images", "choose another --split")
-    values: list[tuple[float, float | None]] = []
+    found = {
+        "split": split,
+        "step": field.step,
+        **means(measured),
+        "views": views(measured),
+        "protocol": protocol(measured),
+    }
+    write_json(field.run.metrics, found)
+    picture(field.run, measured)
+    return found
+
+
+def measure(
+    field: TrainedField, scene: Scene, split: str, *, save_renders: bool, progress: Progress
+) -> list[Measured]:
+    """Every view of a split of the data; `field` is what was learned of it."""
+    frames = scene.split(split)
+    found = []
     for index, frame in enumerate(frames):
         rendered, photo = _pair(field, scene, frame)
-        values.append(_measure(rendered, photo))
+        a, b = torch.from_numpy(rendered), torch.from_numpy(photo)
+        small = min(photo.shape[:2]) < WINDOW
+        similar = None if small else float(ssim(a, b))
+        found.append(Measured(field, scene, frame, float(psnr(a, b)), similar))
         if save_renders:
             folder = field.run.renders / split
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(figures.bytes_of(rendered)).save(folder / f"{index:04d}.png")
         progress((index + 1) / len(frames))
-    found = {
-        "split": split,
-        "step": field.step,
-        **_means(values),
-        "views": [
-            {"name": frame.name, "psnr": _json(p), "ssim": s}
-            for frame, (p, s) in zip(frames, values, strict=True)
-        ],
-        "protocol": _protocol(scene, split),
-    }
-    write_json(field.run.metrics, found)
-    _picture(field, scene, frames, values=values)
     return found
 
 
-def _pair(field: TrainedField, scene: Scene, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """What the field shows in place of a photo, and the photo."""
-    view = render_view(
-        field.method, field.model, field.cfg, camera=frame.camera, traits=scene.traits
-    )
-    return view.color, composited(frame, scene).numpy()
-
-
-def _measure(rendered: np.ndarray, photo: np.ndarray) -> tuple[float, float | None]:
-    a, b = torch.from_numpy(rendered), torch.from_numpy(photo)
-    small = min(photo.shape[:2]) < WINDOW
-    return float(psnr(a, b)), None if small else float(ssim(a, b))
-
-
-def _means(values: list[tuple[float, float | None]]) -> dict[str, float | str | None]:
-    similar = [s for _, s in values if s is not None]
+def means(measured: Sequence[Measured]) -> dict[str, float | str | None]:
+    """Mean PSNR and SSIM over views, one at least."""
+    similar = [one.ssim for one in measured if one.ssim is not None]
     return {
-        "psnr": _json(sum(p for p, _ in values) / len(values)),
+        "psnr": _json(sum(one.psnr for one in measured) / len(measured)),
         "ssim": sum(similar) / len(similar) if similar else None,
     }
 
 
-def _json(value: float) -> float | str:
-    return value if math.isfinite(value) else "inf"
+def views(measured: Sequence[Measured]) -> list[dict[str, Any]]:
+    """PSNR and SSIM of each view, by its name."""
+    return [{"name": one.frame.name, "psnr": _json(one.psnr), "ssim": one.ssim} for one in measured]
 
 
-def _protocol(scene: Scene, split: str) -> dict[str, Any]:
-    held_out = f"every {TEST_EVERY}th by name" if _held_out(scene) else "published"
+def protocol(measured: Sequence[Measured]) -> dict[str, Any]:
+    """How it was measured."""
+    published = not any(_held_out(one.scene) for one in measured)
+    sizes = {(one.frame.camera.width, one.frame.camera.height) for one in measured}
     return {
         "psnr": "all pixels of an image, float in [0, 1]; mean over images",
         "ssim": "gaussian 11x11 sigma 1.5 valid; mean over images",
-        "background": background_of(scene.traits).tolist(),
-        "split": held_out,
-        "images": len(scene.split(split)),
-        "size": sorted({(f.camera.width, f.camera.height) for f in scene.split(split)}),
+        "background": background_of(measured[0].field.traits).tolist(),
+        "split": "published" if published else f"every {TEST_EVERY}th by name",
+        "images": len(measured),
+        "size": sorted(sizes),
     }
 
 
-def _held_out(scene: Scene) -> bool:
-    """Whether the test views were chosen by us, which the loader says in a note."""
-    return any(f"every {TEST_EVERY}th" in note for note in scene.notes)
-
-
-def _picture(
-    field: TrainedField,
-    scene: Scene,
-    frames: tuple[Frame, ...],
-    *,
-    values: list[tuple[float, float | None]],
-) -> None:
-    order = sorted(range(len(frames)), key=lambda i: values[i][0])
+def picture(run: Run, measured: Sequence[Measured]) -> None:
+    """Write figures/evaluation.png of a run: the worst, the median and the best view."""
+    order = sorted(measured, key=lambda one: one.psnr)
     chosen = {"worst": order[0], "median": order[len(order) // 2], "best": order[-1]}
+    several = len({one.scene.root for one in measured}) > 1
     rows = []
-    for title, index in chosen.items():
-        rendered, photo = _pair(field, scene, frames[index])
-        label = f"{title}: {frames[index].name}, {values[index][0]:.2f} dB"
-        if (similar := values[index][1]) is not None:
-            label += f", SSIM {similar:.3f}"
+    for title, one in chosen.items():
+        rendered, photo = _pair(one.field, one.scene, one.frame)
+        name = f"{one.scene.root.name}/{one.frame.name}" if several else one.frame.name
+        label = f"{title}: {name}, {one.psnr:.2f} dB"
+        if one.ssim is not None:
+            label += f", SSIM {one.ssim:.3f}"
         rows.append(figures.Comparison(label, photo, rendered))
-    folder = field.run.figures
-    folder.mkdir(exist_ok=True)
+    folder = run.figures
+    folder.mkdir(parents=True, exist_ok=True)
     figures.evaluation(folder / "evaluation.png", rows)
     limit = figures.error_limit(rows)
     for title, row in zip(chosen, rows, strict=True):
@@ -130,5 +136,19 @@ def _picture(
             "rendered": figures.bytes_of(row.rendered),
             "error": figures.error_colors(row, limit),
         }
-        for part, picture in parts.items():
-            Image.fromarray(picture).save(folder / f"evaluation-{title}-{part}.png")
+        for part, drawn in parts.items():
+            Image.fromarray(drawn).save(folder / f"evaluation-{title}-{part}.png")
+
+
+def _pair(field: TrainedField, scene: Scene, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """What the field shows in place of a photo, and the photo."""
+    return field.look(frame.camera).color, composited(frame, scene).numpy()
+
+
+def _json(value: float) -> float | str:
+    return value if math.isfinite(value) else "inf"
+
+
+def _held_out(scene: Scene) -> bool:
+    """Whether the test views were chosen by us, which the loader says in a note."""
+    return any(f"every {TEST_EVERY}th" in note for note in scene.notes)

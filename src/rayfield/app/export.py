@@ -14,7 +14,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rayfield.app import cameras as cams
-from rayfield.app.field import PointFn, TrainedField
+from rayfield.app.contract import PointFn
+from rayfield.app.field import TrainedField
 from rayfield.app.figures import bytes_of
 from rayfield.core.check import UsageError
 from rayfield.core.types import Mesh
@@ -77,7 +78,7 @@ def surface(
     if meshing.frame not in ("world", "scene"):
         raise UsageError(f"there is no frame {meshing.frame!r}; give world or scene")
     unit = cams.scale_of(field.world_from_scene)
-    density = field.method.density(field.model)
+    density = field.dense.density(field.model)
     if not field.traits.bounded:
         density = in_ball(density)
     if meshing.threshold is None:
@@ -120,7 +121,7 @@ def in_ball(density: PointFn) -> PointFn:
 def vertex_colors(field: TrainedField, mesh: Mesh) -> UInt8[np.ndarray, "V 3"]:
     """The colour of every vertex seen from amid the photos that face it most squarely."""
     assert mesh.normals is not None
-    color = field.method.color(field.model)
+    color = field.dense.color(field.model)
     matrix = field.world_from_scene
     eyes = np.stack([cams.to_scene(c.camera.pose, matrix)[:3, 3] for c in field.split("train")])
     found = np.empty((len(mesh.vertices), 3), np.float32)

@@ -5,50 +5,27 @@ Arrays in and out are numpy; poses, depths and meshes are in the world's frame a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from rayfield.app import cameras as cams
 from rayfield.app.catalogue import load_method
+from rayfield.app.contract import DenseMethod, Method, Vector
 from rayfield.app.settings import config_from_json
 from rayfield.core.check import DataError, UsageError
-from rayfield.core.types import Camera, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.core.types import Camera, Rays, SceneTraits
 from rayfield.data.pixels import camera_rays
 from rayfield.train.checkpoint import load_latest, restore_model
 from rayfield.train.run import Run, open_run
 
 CHUNK = 2**16  # rays rendered at a time
 CAMERAS = "cameras.json"
-
-Vector = Float[Tensor, "3"]
-PointFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
-ColorFn = Callable[[Float[Tensor, "N 3"], Float[Tensor, "N 3"]], Float[Tensor, "N 3"]]
-
-
-@runtime_checkable
-class Method(Protocol):
-    """What a method file offers (docs/extending.md)."""
-
-    Config: type
-
-    def adapt(self, cfg: Any, traits: SceneTraits) -> Any: ...
-    def build(self, cfg: Any, *, generator: torch.Generator) -> nn.Module: ...
-    def loss(
-        self, model: Any, batch: RayBatch, cfg: Any, step: int, *, generator: torch.Generator
-    ) -> dict[str, Tensor]: ...
-    def rays_per_step(self, model: Any, cfg: Any) -> int: ...
-    def param_groups(self, model: Any, cfg: Any) -> list[dict[str, Any]]: ...
-    def lr_factor(self, cfg: Any, step: int, progress: float) -> float: ...
-    def render(self, model: Any, rays: Rays, cfg: Any, *, background: Vector) -> Rendered: ...
-    def density(self, model: Any) -> PointFn: ...
-    def color(self, model: Any) -> ColorFn: ...
 
 
 class View(NamedTuple):
@@ -71,10 +48,20 @@ def background_of(traits: SceneTraits) -> Vector:
 
 
 def render_view(
-    method: Method, model: nn.Module, cfg: Any, *, camera: Camera, traits: SceneTraits
+    method: Method,
+    model: nn.Module,
+    cfg: Any,
+    *,
+    camera: Camera,
+    traits: SceneTraits,
+    image: int = -1,
 ) -> View:
-    """The picture of a camera whose pose is scene_from_camera; depth in scene units."""
+    """The picture of a camera whose pose is scene_from_camera; depth in scene units.
+
+    `image` is the number of a training photo; of a class of scenes, it says which one is meant.
+    """
     rays = camera_rays(camera, traits)
+    rays = rays._replace(image=torch.full_like(rays.image, image))
     background = background_of(traits)
     parts = []
     with torch.no_grad():
@@ -89,7 +76,10 @@ def render_view(
 
 @dataclass(frozen=True)
 class TrainedField:
-    """A field as its newest checkpoint holds it, and the run it came from."""
+    """A field as its newest checkpoint holds it, and the run it came from.
+
+    `image`: of a class of scenes, the number of a photo of this one.
+    """
 
     run: Run
     method: Method
@@ -97,6 +87,7 @@ class TrainedField:
     model: nn.Module
     step: int
     cameras: tuple[cams.NamedCamera, ...]
+    image: int = -1
 
     @property
     def traits(self) -> SceneTraits:
@@ -107,6 +98,14 @@ class TrainedField:
     def world_from_scene(self) -> Float[np.ndarray, "4 4"]:
         """The similarity from the frame of training to the world."""
         return np.array(self.run.record["world_from_scene"], dtype=np.float64)
+
+    @property
+    def dense(self) -> DenseMethod:
+        """The method, whose fields have a density. Raises UsageError if they have none."""
+        if isinstance(self.method, DenseMethod):
+            return self.method
+        name = self.run.record["method"]
+        raise UsageError(f"{self.run.path}: a run of {name} has no density, and so no surface")
 
     def split(self, name: str) -> tuple[cams.NamedCamera, ...]:
         """The photos' cameras of a split: "train", "val" or "test"."""
@@ -122,12 +121,18 @@ class TrainedField:
         """
         if not isinstance(camera, Camera):
             lens = replace((self.split("train") or self.cameras)[0].camera, distortion=())
-            camera = replace(lens, pose=_checked(camera))
+            camera = replace(lens, pose=cams.checked(camera))
         if size is not None:
             camera = cams.resized(camera, *size)
         moved = replace(camera, pose=cams.to_scene(camera.pose, self.world_from_scene))
-        view = render_view(self.method, self.model, self.cfg, camera=moved, traits=self.traits)
+        view = self.look(moved)
         return view._replace(depth=view.depth * cams.scale_of(self.world_from_scene))
+
+    def look(self, camera: Camera) -> View:
+        """What a camera whose pose is scene_from_camera sees; depth in scene units."""
+        return render_view(
+            self.method, self.model, self.cfg, camera=camera, traits=self.traits, image=self.image
+        )
 
     def render(
         self, camera: Camera | Float[np.ndarray, "4 4"], *, size: tuple[int, int] | None = None
@@ -140,7 +145,7 @@ class TrainedField:
         scene_from_world = np.linalg.inv(self.world_from_scene)
         inside = points @ scene_from_world[:3, :3].T + scene_from_world[:3, 3]
         with torch.no_grad():
-            found = self.method.density(self.model)(torch.from_numpy(inside).float())
+            found = self.dense.density(self.model)(torch.from_numpy(inside).float())
         return found.numpy() / cams.scale_of(self.world_from_scene)
 
     def evaluate(self, split: str = "test") -> dict[str, Any]:
@@ -172,8 +177,18 @@ class TrainedField:
         return export(self, path, Meshing(resolution), force=force)
 
 
-def open_field(path: Path | str) -> TrainedField:
-    """The field of a run folder at its newest whole checkpoint.
+class Restored(NamedTuple):
+    """What a run folder holds, at its newest whole checkpoint."""
+
+    run: Run
+    method: Method
+    cfg: Any
+    model: nn.Module
+    step: int
+
+
+def restore(path: Path | str) -> Restored:
+    """The model of a run folder.
 
     Raises DataError if there is no run, no checkpoint, or one that does not fit.
     """
@@ -186,8 +201,12 @@ def open_field(path: Path | str) -> TrainedField:
     model = method.build(cfg, generator=torch.Generator().manual_seed(run.record["seed"]))
     restore_model(model, latest)
     model.eval()
-    found = cams.load_cameras(run.path / CAMERAS)
-    return TrainedField(run, method, cfg, model, latest.step, found)
+    return Restored(run, method, cfg, model, latest.step)
+
+
+def open_field(restored: Restored, *, image: int = -1) -> TrainedField:
+    """The field that was learned from photos, with their cameras; `image` as in TrainedField."""
+    return TrainedField(*restored, cams.load_cameras(restored.run.path / CAMERAS), image)
 
 
 def traits_of(run: Run) -> SceneTraits:
@@ -199,16 +218,7 @@ def traits_of(run: Run) -> SceneTraits:
             bool(values["alpha"]),
             int(values["images"]),
             float(values["near"]),
+            photos=tuple(int(count) for count in values.get("photos", ())),
         )
     except (KeyError, TypeError, ValueError):
         raise DataError(run.path / "run.json", "traits are damaged", cams.FIX) from None
-
-
-def _checked(pose: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
-    matrix = np.asarray(pose, dtype=np.float64)
-    if matrix.shape == (4, 4) and np.isfinite(matrix).all():
-        rotation = matrix[:3, :3]
-        skew = np.abs(rotation @ rotation.T - np.eye(3)).max()
-        if skew < 1e-3 and np.linalg.det(rotation) > 0:
-            return matrix
-    raise UsageError("a pose is a finite 4x4 world_from_camera matrix whose 3x3 part is a rotation")

@@ -49,9 +49,12 @@ def _run_info(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _data_info(path: Path) -> tuple[dict[str, Any], str]:
-    from rayfield.app.training import describe_scene
+    from rayfield.app.photos import describe_scene
     from rayfield.data.load import load_scene
+    from rayfield.data.scenes import holds_scenes
 
+    if holds_scenes(path):
+        return _class_info(path)
     scene = load_scene(path)
     values = {
         "kind": "data",
@@ -65,6 +68,22 @@ def _data_info(path: Path) -> tuple[dict[str, Any], str]:
         "notes": list(scene.notes),
     }
     return values, "\n".join(describe_scene(scene))
+
+
+def _class_info(path: Path) -> tuple[dict[str, Any], str]:
+    from rayfield.app.scene_class import counts_of, describe_scenes
+    from rayfield.data.scenes import load_scenes
+
+    scenes = load_scenes(path)
+    values = {
+        "kind": "class",
+        "scenes": list(scenes.names),
+        "images": counts_of(scenes),
+        "bounded": scenes.traits.bounded,
+        "alpha": scenes.traits.alpha,
+        "fingerprint": scenes.fingerprint,
+    }
+    return values, "\n".join(describe_scenes(scenes))
 
 
 def doctor(*, warm: bool) -> tuple[dict[str, Any], str]:

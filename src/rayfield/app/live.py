@@ -44,9 +44,9 @@ class Live:
         """See Display."""
         self._view = f"test view {psnr:.1f} dB at {seconds:.0f} s"
 
-    def task(self, label: str, fraction: float) -> None:
+    def task(self, label: str, fraction: float, remark: str = "") -> None:
         """See Display."""
-        self._show(Group(_bar(label, fraction, self._clock.left(label, fraction), "")))
+        self._show(Group(_bar(label, fraction, self._clock.left(label, fraction), remark)))
         if fraction >= 1:
             self.close()
 

@@ -28,6 +28,7 @@ def prepare() -> float:
     field = _toy_field(generator)
     occupancy = OccupancyGrid(8, contracted=False)
     out = render(field, occupancy, _toy_rays(), marching=Marching(0.25), observe=True)
+    assert out.distortion is not None
     (out.color.sum() + out.opacity.sum() + out.distortion.sum()).backward()
     rates = {"lr": 1e-3, "betas": (0.9, 0.99), "eps": 1e-15}
     Adam([{"params": list(field.parameters()), **rates}]).step(1.0)

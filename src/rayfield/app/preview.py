@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from rayfield.app import cameras as cams
 from rayfield.app import figures, plots
+from rayfield.app.contract import Method
 from rayfield.app.display import Display
-from rayfield.app.field import Method, background_of, render_view
+from rayfield.app.field import background_of, render_view
 from rayfield.data.pixels import view_image
 from rayfield.data.scene import Frame, Scene
 from rayfield.objectives.photometric import psnr
@@ -29,7 +30,7 @@ class Preview:
     """Renders the middle test view after 1, 2, 4, ... seconds of training and at the end.
 
     RUN/figures/ gets the frames, `sharpening.json` about them, and at the end `sharpening.png`,
-    `curves.png` and `cameras.png`.
+    `curves.png` and `cameras.png`. `image`: of a class of scenes, a photo of the one to show.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class Preview:
         cfg: Any,
         scene: Scene,
         display: Display,
+        image: int = -1,
     ) -> None:
         self._run, self._method, self._model, self._cfg = run, method, model, cfg
-        self._scene, self._display = scene, display
+        self._scene, self._display, self._image = scene, display, image
         views = scene.split("test") or scene.split("val") or scene.split("train")
         self._frame = views[len(views) // 2]
         self._camera = cams.limited(replace(self._frame.camera, distortion=()), SIDE)
@@ -67,7 +69,12 @@ class Preview:
             return
         self._model.eval()
         view = render_view(
-            self._method, self._model, self._cfg, camera=self._camera, traits=self._scene.traits
+            self._method,
+            self._model,
+            self._cfg,
+            camera=self._camera,
+            traits=self._scene.traits,
+            image=self._image,
         )
         self._model.train()
         value = float(psnr(torch.from_numpy(view.color), self._target()))

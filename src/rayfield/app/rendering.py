@@ -17,7 +17,9 @@ from PIL import Image
 
 from rayfield.app import cameras as cams
 from rayfield.app import figures, paths
-from rayfield.app.field import TrainedField, View, render_view
+from rayfield.app.catalogue import find_method
+from rayfield.app.field import TrainedField, View
+from rayfield.app.normals import normal_colors, normal_map
 from rayfield.app.video import Video
 from rayfield.core.check import RayfieldError, UsageError
 from rayfield.core.types import Camera
@@ -29,7 +31,7 @@ SEEN = 0.5  # opacity from which a pixel has a depth
 
 class Shot(NamedTuple):
     """What to film: the path, the pictures' (width, height) or None for the photos' own, how
-    many, how fast, and whether depth and single pictures are wanted too."""
+    many, how fast, and whether depth, normals and single pictures are wanted too."""
 
     path: str = "turntable"
     size: tuple[int, int] | None = None
@@ -37,6 +39,15 @@ class Shot(NamedTuple):
     fps: float = 30.0
     depth: bool = False
     png: bool = False
+    normals: bool = False
+
+
+class _Track(NamedTuple):
+    """A video in the making: what it shows of a view, and where its pictures are kept, if so."""
+
+    film: Video
+    draw: Callable[[Camera, View], UInt8[np.ndarray, "H W 3"]]
+    stills: Path | None
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
@@ -59,8 +70,8 @@ def render(
     """Render a path of cameras into the folder `out` (RUN/renders/PATH), or the file out.mp4.
 
     Writes PATH.mp4, and if wanted frames/*.png, PATH-depth.mp4, depth/*.png and depth/*.npy
-    (distance along the ray, world units, float32, 0 where nothing is seen). The paths written and
-    the time taken.
+    (distance along the ray, world units, float32, 0 where nothing is seen), PATH-normals.mp4 and
+    normals/*.png (world axes). The paths written and the time taken.
 
     Raises UsageError for paths, sizes, counts and rates that make no video.
     """
@@ -70,39 +81,52 @@ def render(
     video = folder / f"{shot.path}.mp4"
     if folder.suffix == ".mp4":
         folder, video = folder.parent, folder
+    found: dict[str, Any] = {"path": shot.path, "video": video.as_posix(), "frames": len(cameras)}
+    found |= {"width": cameras[0].width, "height": cameras[0].height, "fps": shot.fps}
     unit = cams.scale_of(field.world_from_scene)
     with contextlib.ExitStack() as stack:
-        color = stack.enter_context(Video(video, fps=shot.fps))
-        depth: Video | None = None
-        if shot.depth:
-            nearest, farthest = depth_range(field, cameras)
-            deep = video.with_name(f"{video.stem}-depth.mp4")
-            depth = stack.enter_context(Video(deep, fps=shot.fps))
+        tracks = []
+        for name, draw in _drawings(field, shot, cameras).items():
+            path = video.with_name(f"{video.stem}-{name}.mp4") if name else video
+            film = stack.enter_context(Video(path, fps=shot.fps))
+            stills = folder / (name or "frames") if name or shot.png else None
+            tracks.append(_Track(film, draw, stills))
+            if name:
+                found[f"{name}_video"] = path.as_posix()
+            if stills is not None:
+                found[name or "pictures"] = stills.as_posix()
         for index, camera in enumerate(cameras):
-            view = look(field, camera)
-            picture = figures.bytes_of(view.color)
-            color.add(picture)
-            if shot.png:
-                _save(folder / "frames" / f"{index:04d}.png", picture)
-            if depth is not None:
-                shades = depth_colors(view, nearest, farthest, white=field.traits.alpha)
-                depth.add(shades)
-                _save(folder / "depth" / f"{index:04d}.png", shades)
+            view = field.look(camera)
+            for track in tracks:
+                picture = track.draw(camera, view)
+                track.film.add(picture)
+                if track.stills is not None:
+                    _save(track.stills / f"{index:04d}.png", picture)
+            if shot.depth:
                 metric = np.where(view.opacity >= SEEN, view.depth * unit, 0.0)
                 np.save(folder / "depth" / f"{index:04d}.npy", metric.astype(np.float32))
             progress((index + 1) / len(cameras))
-    found: dict[str, Any] = {"path": shot.path, "video": video.as_posix(), "frames": len(cameras)}
-    found |= {"width": cameras[0].width, "height": cameras[0].height, "fps": shot.fps}
-    if shot.depth:
-        found |= {"depth": (folder / "depth").as_posix(), "depth_video": deep.as_posix()}
-    if shot.png:
-        found["pictures"] = (folder / "frames").as_posix()
     return found | {"seconds": time.perf_counter() - started}
 
 
-def look(field: TrainedField, camera: Camera) -> View:
-    """What a camera whose pose is scene_from_camera sees; depth in scene units."""
-    return render_view(field.method, field.model, field.cfg, camera=camera, traits=field.traits)
+def _drawings(
+    field: TrainedField, shot: Shot, cameras: list[Camera]
+) -> dict[str, Callable[[Camera, View], UInt8[np.ndarray, "H W 3"]]]:
+    """What is drawn of each view, by name: the colours have none."""
+    white = field.traits.alpha
+    drawings: dict[str, Callable[[Camera, View], UInt8[np.ndarray, "H W 3"]]] = {
+        "": lambda camera, view: figures.bytes_of(view.color)
+    }
+    if shot.depth:
+        near, far = depth_range(field, cameras)
+        drawings["depth"] = lambda camera, view: depth_colors(view, near, far, white=white)
+    if shot.normals:
+        if "export" not in find_method(field.run.record["method"]).offers:
+            raise UsageError(f"{field.run.path}: has no density, and so no normals")
+        drawings["normals"] = lambda camera, view: normal_colors(
+            normal_map(field, camera, view), view, white=white
+        )
+    return drawings
 
 
 def _cameras(field: TrainedField, shot: Shot) -> list[Camera]:
@@ -129,7 +153,7 @@ def _cameras(field: TrainedField, shot: Shot) -> list[Camera]:
 def depth_range(field: TrainedField, cameras: list[Camera]) -> tuple[float, float]:
     """Depths that most of a path's pixels lie between, from a few small views of it."""
     chosen = np.linspace(0, len(cameras) - 1, min(PROBES, len(cameras))).round().astype(int)
-    views = [look(field, cams.limited(cameras[i], PROBE_SIDE)) for i in chosen]
+    views = [field.look(cams.limited(cameras[i], PROBE_SIDE)) for i in chosen]
     seen = np.concatenate([view.depth[view.opacity >= SEEN] for view in views])
     if len(seen) == 0:
         return 0.5, 1.5

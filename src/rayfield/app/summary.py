@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from rayfield.app.field import TrainedField
+from rayfield.app.catalogue import find_method
+from rayfield.app.learned import Learned
 from rayfield.train.log import read_log
 from rayfield.train.run import Run
 
 
-def of_training(field: TrainedField) -> tuple[dict[str, Any], str]:
+def of_training(field: Learned) -> tuple[dict[str, Any], str]:
     """How a training went, and which commands come next."""
     run = field.run
     log = [row for row in read_log(run.log) if "terms" in row]
@@ -26,13 +27,13 @@ def of_training(field: TrainedField) -> tuple[dict[str, Any], str]:
         "figures": run.figures.as_posix(),
     }
     where = shlex.quote(str(run.path))
+    ends = {"export": f"{where} -o scene.glb"}
+    verbs = [f"{v} {ends.get(v, where)}" for v in find_method(run.record["method"]).offers]
     text = "\n".join(
         (
             f"run:      {run.path}",
-            f"pictures: {run.figures} (sharpening, curves, cameras)",
-            f"next:     rayfield eval {where}",
-            f"          rayfield render {where}",
-            f"          rayfield export {where} -o scene.glb",
+            f"pictures: {run.figures} ",
+            *(f"{'' if i else 'next:':9} rayfield {verb}" for i, verb in enumerate(verbs)),
         )
     )
     return values, text
@@ -43,15 +44,37 @@ def of_evaluation(found: dict[str, Any], run: Run) -> str:
     views = sorted(found["views"], key=lambda view: float(view["psnr"]))
     lines = [f"{'view':24} {'PSNR':>7} {'SSIM':>7}"]
     lines += [_row(view["name"], view) for view in views]
-    lines.append(_row(f"mean of {len(views)} {found['split']} views", found))
-    lines.append(f"protocol: {'; '.join(f'{k}: {v}' for k, v in found['protocol'].items())}")
-    lines.append(f"pictures: {run.figures / 'evaluation.png'}   values: {run.metrics}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_ending(found, run)])
+
+
+def of_class(found: dict[str, Any], run: Run) -> str:
+    """A table of the scenes, worst first, and the means; each view is in the values."""
+    scenes = sorted(found["scenes"], key=lambda scene: float(scene["psnr"]))
+    lines = [f"{'scene':24} {'PSNR':>7} {'SSIM':>7}"]
+    lines += [_row(scene["name"], scene) for scene in scenes]
+    return "\n".join([*lines, *_ending(found, run)])
+
+
+def of_values(found: dict[str, Any], run: Run) -> str:
+    """The measures of one picture or shape, a line each."""
+    measures = {k: v for k, v in found.items() if k not in ("split", "step", "protocol")}
+    lines = [f"{name:18} {value:.4f}" for name, value in measures.items() if value is not None]
+    lines.append(f"protocol: {found['protocol']}")
+    return "\n".join([*lines, f"values: {run.metrics}"])
 
 
 def _row(name: str, values: dict[str, Any]) -> str:
     similar = "" if values["ssim"] is None else f"{values['ssim']:.4f}"
     return f"{name[-24:]:24} {float(values['psnr']):7.2f} {similar:>7}"
+
+
+def _ending(found: dict[str, Any], run: Run) -> list[str]:
+    """The means over all views, how they were measured, and where more is to be seen."""
+    return [
+        _row(f"mean of {found['protocol']['images']} {found['split']} views", found),
+        f"protocol: {'; '.join(f'{k}: {v}' for k, v in found['protocol'].items())}",
+        f"pictures: {run.figures / 'evaluation.png'}   values: {run.metrics}",
+    ]
 
 
 def of_mesh(found: dict[str, Any]) -> str:
@@ -62,5 +85,5 @@ def of_mesh(found: dict[str, Any]) -> str:
     )
     return (
         f"{found['file']}: {found['vertices']:,} vertices, {found['faces']:,} faces, {closed}, "
-        f"{found['components']} components, {size} units, density {found['threshold']:.3g}"
+        f"{found['components']} components, {size} units, at level {found['threshold']:.3g}"
     )

@@ -1,44 +1,55 @@
-"""Training a method on a data set, and continuing it: the verbs `train` and `resume`."""
+"""Training a method on its data, and continuing it: the verbs `train` and `resume`."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rayfield.app import cameras as cams
+from rayfield.app.catalogue import find_method, suggestion
+from rayfield.app.contract import Method
 from rayfield.app.display import Display, Quiet
-from rayfield.app.field import CAMERAS, Method, TrainedField, method_named, open_field
+from rayfield.app.field import method_named
+from rayfield.app.learned import Learned, open_learned
+from rayfield.app.photos import check_unchanged, open_photos
+from rayfield.app.pictures import open_picture, open_samples
 from rayfield.app.prepare import prepare
-from rayfield.app.preview import Preview
+from rayfield.app.scene_class import open_scenes
 from rayfield.app.settings import apply_settings, config_from_json
-from rayfield.core.check import DataError, UsageError
-from rayfield.data.load import load_scene
-from rayfield.data.pixels import PixelSampler
-from rayfield.data.scene import Scene
+from rayfield.app.source import Source
+from rayfield.core.check import UsageError
+from rayfield.kernels.pool import available_cores
 from rayfield.train.lock import locked
 from rayfield.train.loop import fit
 from rayfield.train.optim import Adam
 from rayfield.train.progress import Budget, Hooks
-from rayfield.train.run import Record, Run, check_folder, create_run, describe_data, open_run
+from rayfield.train.run import Record, Run, check_folder, create_run, open_run
 
 SLOW_PREPARATION = 1.0  # seconds; from here on it is worth a remark
+READERS: dict[str, Callable[..., Source]] = {
+    "photos": open_photos,
+    "scenes": open_scenes,
+    "samples": open_samples,
+    "picture": open_picture,
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What `train` may be asked for beside method and data.
 
-    `steps`, `seconds`: the budget of training, whichever ends first; neither: the method's own.
+    `preset`: one of the method's configurations; None: its default. `steps`, `seconds`: the
+    budget of training, whichever ends first; neither: the method's own.
     `settings`: texts `field=value` for the method's Config.
     """
 
+    preset: str | None = None
     steps: int | None = None
     seconds: float | None = None
     downscale: int = 1
@@ -48,74 +59,71 @@ class Plan:
 
 def train(
     method: str, data: Path | str, out: Path | str, *, plan: Plan, display: Display | None = None
-) -> TrainedField:
-    """Train a method on a data set into the new run folder `out`; the trained field.
+) -> Learned:
+    """Train a method on its data into the new run folder `out`; what it learned.
 
     Raises UsageError, DataError and RayfieldError as their names say, Interrupted (saved) on
     Ctrl-C.
     """
     display = display or Quiet()
     out = Path(out)
-    chosen = method_named(method)
-    cfg = apply_settings(chosen.Config(), plan.settings)
+    entry, chosen = find_method(method), method_named(method)
+    start = apply_settings(_preset(method, chosen, plan.preset), plan.settings)
     if not 0 <= plan.seed < 2**63:
         raise UsageError(f"seed {plan.seed} is out of range; give one from 0 to 2**63 - 1")
-    _budget(plan.steps, plan.seconds, cfg)
+    _budget(plan.steps, plan.seconds, start)
     check_folder(out)
-    with _preparing(display):
-        scene = load_scene(Path(data), downscale=plan.downscale)
-        for line in describe_scene(scene):
+    with _preparing(display, kernels=entry.kernels):
+        source = READERS[entry.learns](Path(data), cfg=start, downscale=plan.downscale)
+        for line in source.lines():
             display.note(line)
-        sampler = PixelSampler(scene)
-    cfg = apply_settings(chosen.adapt(cfg, scene.traits), plan.settings)
+        cfg = apply_settings(chosen.adapt(start, source.traits), plan.settings)
+        sampler = source.sampler  # all photos are decoded here, once everything fits together
     budget = _budget(plan.steps, plan.seconds, cfg)
     with locked(out):
-        run = create_run(out, _record(method, cfg, scene, plan=plan, budget=budget, out=out))
-        cams.save_cameras(run.path / CAMERAS, cams.of_scene(scene))
-        _fit(run, chosen, cfg, scene=scene, sampler=sampler, display=display)
-    return open_field(out)
+        origin = source.origin(out)
+        record = Record(
+            method=method,
+            config=dataclasses.asdict(cfg),
+            data=origin.data,
+            world_from_scene=origin.world_from_scene,
+            traits=origin.traits,
+            seed=plan.seed,
+            budget={"steps": budget.steps, "seconds": budget.seconds},
+        )
+        run = create_run(out, record)
+        source.keep(run)
+        _fit(run, chosen, cfg, source=source, sampler=sampler, display=display)
+    return open_learned(out)
 
 
-def resume(path: Path | str, *, display: Display | None = None) -> TrainedField:
+def resume(path: Path | str, *, display: Display | None = None) -> Learned:
     """Go on with a run that was stopped, to the end of the budget it was given.
 
     Raises DataError if the data is not what the run was trained on.
     """
     display = display or Quiet()
     run = open_run(Path(path))
-    chosen = method_named(run.record["method"])
+    entry, chosen = find_method(run.record["method"]), method_named(run.record["method"])
     cfg: Any = config_from_json(chosen.Config, run.record["config"], run.path / "run.json")
-    with _preparing(display):
-        scene = scene_of(run)
-        sampler = PixelSampler(scene)
+    with _preparing(display, kernels=entry.kernels):
+        root, downscale = run.find_data(), run.record["data"]["downscale"]
+        source = READERS[entry.learns](root, cfg=cfg, downscale=downscale)
+        check_unchanged(run, root, source.origin(run.path).data["fingerprint"])
+        sampler = source.sampler
     with locked(run.path):
-        _fit(run, chosen, cfg, scene=scene, sampler=sampler, display=display)
-    return open_field(run.path)
+        _fit(run, chosen, cfg, source=source, sampler=sampler, display=display)
+    return open_learned(run.path)
 
 
-def scene_of(run: Run) -> Scene:
-    """The data of a run, read anew. Raises DataError if it is gone or has changed."""
-    data = run.record["data"]
-    scene = load_scene(run.find_data(), downscale=data["downscale"])
-    if scene.fingerprint != data["fingerprint"]:
-        what = f"differs from the data that {run.path} was trained on"
-        raise DataError(scene.root, what, "bring the photos and poses back, or train anew")
-    return scene
-
-
-def describe_scene(scene: Scene) -> list[str]:
-    """What was found in a data set, in a few lines."""
-    sizes = sorted({(f.camera.width, f.camera.height) for f in scene.frames})
-    shown = ", ".join(f"{w}x{h}" for w, h in sizes[:3]) + (" ..." if len(sizes) > 3 else "")
-    counts = [f"{len(scene.split(s))} {s}" for s in ("train", "val", "test") if scene.split(s)]
-    unit = cams.scale_of(scene.world_from_scene)
-    extent = (
-        f"cut-out subject in a cube of side {2 * unit:.3g}"
-        if scene.traits.bounded
-        else f"whole scene, cameras within {unit:.3g} of its centre"
-    )
-    head = f"{scene.root}: {scene.format}, {' + '.join(counts)} images of {shown}; {extent}"
-    return [head, *(f"  note: {note}" for note in scene.notes)]
+def _preset(name: str, method: Method, preset: str | None) -> Any:
+    if preset is None:
+        return method.Config()
+    if preset not in method.PRESETS:
+        raise UsageError(
+            f"{name} has no preset {preset!r}{suggestion(preset, list(method.PRESETS))}"
+        )
+    return method.PRESETS[preset]
 
 
 def _budget(steps: int | None, seconds: float | None, cfg: Any) -> Budget:
@@ -124,29 +132,11 @@ def _budget(steps: int | None, seconds: float | None, cfg: Any) -> Budget:
     return Budget(steps, seconds)
 
 
-def _record(
-    method: str, cfg: Any, scene: Scene, *, plan: Plan, budget: Budget, out: Path
-) -> Record:
-    splits = {name: len(scene.split(name)) for name in ("train", "val", "test")}
-    factor = scene.frames[0].downscale
-    return Record(
-        method=method,
-        config=dataclasses.asdict(cfg),
-        data=describe_data(
-            scene.root, out, fingerprint=scene.fingerprint, splits=splits, downscale=factor
-        ),
-        world_from_scene=scene.world_from_scene.tolist(),
-        traits=scene.traits._asdict(),
-        seed=plan.seed,
-        budget={"steps": budget.steps, "seconds": budget.seconds},
-    )
-
-
 def _fit(
-    run: Run, method: Method, cfg: Any, *, scene: Scene, sampler: PixelSampler, display: Display
+    run: Run, method: Method, cfg: Any, *, source: Source, sampler: Any, display: Display
 ) -> None:
     model = method.build(cfg, generator=torch.Generator().manual_seed(run.record["seed"]))
-    preview = Preview(run, method, model, cfg=cfg, scene=scene, display=display)
+    preview = source.preview(run, method, model, cfg=cfg, display=display)
     hooks = Hooks(on_step=display.step, preview_at=preview.due, preview=preview.take)
     budget = Budget(run.record["budget"].get("steps"), run.record["budget"].get("seconds"))
     optimiser = Adam(method.param_groups(model, cfg))
@@ -171,8 +161,12 @@ def _fit(
 
 
 @contextlib.contextmanager
-def _preparing(display: Display) -> Iterator[None]:
-    """Compile the kernels beside the block, which loads the data."""
+def _preparing(display: Display, *, kernels: bool) -> Iterator[None]:
+    """Settle torch's threads, and compile the kernels beside the block, which loads the data."""
+    if not kernels:
+        torch.set_num_threads(available_cores())
+        yield
+        return
     with ThreadPoolExecutor(1) as pool:
         started = time.perf_counter()
         # the kernels bring their own threads; torch's would spin beside them, waiting

@@ -12,22 +12,26 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 from rayfield.app.display import Display
-from rayfield.app.options import Common, Flag, Result, RunArg, Seconds, Size, told
+from rayfield.app.options import Common, Flag, Result, RunArg, Seconds, told
+from rayfield.app.render_verb import Render
+from rayfield.app.study_verb import Study
 from rayfield.core.check import UsageError
 
 
 @dataclass(frozen=True)
 class Train(Common):
-    """Learn a scene from posed photos."""
+    """Learn a scene from posed photos, or a picture, a signal, a shape from itself."""
 
     method: Annotated[Positional[str], arg(metavar="METHOD")]
     """the method, e.g. instant; `rayfield methods` lists them"""
     folder: Annotated[Positional[Path | None], told(metavar="DATA")] = None
-    """folder of photos with poses; its format is detected"""
+    """what to learn from, as the method takes it: posed photos, a picture, ...; see `methods`"""
     data: Annotated[Path | None, told(metavar="DATA")] = None
     """the same, as an option"""
     output: Annotated[Path | None, told(aliases=["-o", "--output-dir"], metavar="RUN")] = None
     """new folder for the run; default: runs/METHOD-DATA"""
+    preset: Annotated[str | None, told(metavar="NAME")] = None
+    """one of the method's configurations, e.g. paper; `rayfield methods` lists them"""
     steps: Annotated[int | None, told(metavar="N", aliases=["--max-num-iterations"])] = None
     """training steps; default: the number in the method's Config"""
     seconds: Seconds = None
@@ -43,11 +47,11 @@ class Train(Common):
         """Train, and say what to do next."""
         data = self.folder or self.data
         if data is None or (self.folder and self.data):
-            raise UsageError("give the folder of photos once: rayfield train METHOD DATA -o RUN")
+            raise UsageError("give the data once: rayfield train METHOD DATA -o RUN")
         from rayfield.app import summary
         from rayfield.app.training import Plan, train
 
-        plan = Plan(self.steps, self.seconds, self.downscale, self.seed, self.set)
+        plan = Plan(self.preset, self.steps, self.seconds, self.downscale, self.seed, self.set)
         out = self.output or Path("runs") / f"{self.method}-{data.resolve().name}"
         return Result(
             *summary.of_training(train(self.method, data, out, plan=plan, display=display))
@@ -71,7 +75,7 @@ class Resume(Common):
 
 @dataclass(frozen=True)
 class Eval(Common):
-    """Compare a trained field with photos it has not seen: PSNR and SSIM."""
+    """Compare what was learned with data: PSNR and SSIM on photos not seen, or of the picture."""
 
     folder: RunArg
     """the run's folder"""
@@ -79,60 +83,23 @@ class Eval(Common):
     """which photos"""
     save_renders: Flag = False
     """keep the rendered views in RUN/renders/"""
+    reference: Annotated[Path | None, told(metavar="IMAGE")] = None
+    """a picture's run: compare with this picture, e.g. the clean one, instead of the data"""
 
     def run(self, display: Display) -> Result:
         """Evaluate."""
-        from rayfield.app import summary
-        from rayfield.app.evaluate import evaluate
-        from rayfield.app.field import open_field
+        from rayfield.app import answers
+        from rayfield.app.learned import open_learned
 
-        field = open_field(self.folder)
-        found = evaluate(
-            field,
-            split=self.split,
-            save_renders=self.save_renders,
-            progress=lambda done: display.task("evaluating", done),
+        return Result(
+            *answers.evaluate(
+                open_learned(self.folder, "eval"),
+                split=self.split,
+                save_renders=self.save_renders,
+                reference=self.reference,
+                progress=lambda done: display.task("evaluating", done),
+            )
         )
-        return Result(found, summary.of_evaluation(found, field.run))
-
-
-@dataclass(frozen=True)
-class Render(Common):
-    """Make a video of a trained field, with depth maps if wanted."""
-
-    folder: RunArg
-    """the run's folder"""
-    path: Literal["turntable", "interpolate", "test"] = "turntable"
-    """round the subject, through the training cameras, or the test photos' views"""
-    resolution: Size = None
-    """size of the pictures; default: as the photos"""
-    frames: Annotated[int, arg(metavar="N")] = 120
-    """number of pictures (test: one for each photo)"""
-    fps: Annotated[float, arg(metavar="F")] = 30.0
-    """pictures a second"""
-    depth: Flag = False
-    """also write depth: a video, pictures, and arrays in the world's units"""
-    png: Flag = False
-    """also keep every picture as PNG"""
-    output: Annotated[Path | None, told(aliases=["-o"], metavar="FOLDER")] = None
-    """folder to write into, or an .mp4 file; default: RUN/renders/PATH"""
-
-    def run(self, display: Display) -> Result:
-        """Render."""
-        from rayfield.app.field import open_field
-        from rayfield.app.rendering import Shot, parse_size, render
-
-        shot = Shot(
-            self.path, parse_size(self.resolution), self.frames, self.fps, self.depth, self.png
-        )
-        found = render(
-            open_field(self.folder),
-            shot,
-            out=self.output,
-            progress=lambda done: display.task("rendering", done),
-        )
-        seconds = found["seconds"]
-        return Result(found, f"{found['frames']} pictures in {seconds:.1f} s: {found['video']}")
 
 
 @dataclass(frozen=True)
@@ -154,18 +121,19 @@ class Export(Common):
 
     def run(self, display: Display) -> Result:
         """Export."""
-        from rayfield.app import summary
-        from rayfield.app.export import Meshing, export
-        from rayfield.app.field import open_field
+        from rayfield.app import answers
+        from rayfield.app.export import Meshing
+        from rayfield.app.learned import open_learned
 
-        found = export(
-            open_field(self.folder),
-            self.output,
-            Meshing(self.resolution, self.threshold, self.frame),
-            force=self.force,
-            progress=lambda done: display.task("meshing", done),
+        return Result(
+            *answers.export(
+                open_learned(self.folder, "export"),
+                self.output,
+                Meshing(self.resolution, self.threshold, self.frame),
+                force=self.force,
+                progress=lambda done: display.task("meshing", done),
+            )
         )
-        return Result(found, summary.of_mesh(found))
 
 
 @dataclass(frozen=True)
@@ -188,10 +156,9 @@ class Methods(Common):
 
     def run(self, display: Display) -> Result:
         """List."""
-        from rayfield.app.catalogue import METHODS
+        from rayfield.app.catalogue import listing
 
-        text = "\n".join(f"{name:10} {entry.summary}" for name, entry in METHODS.items())
-        return Result({name: entry._asdict() for name, entry in METHODS.items()}, text)
+        return Result(*listing())
 
 
 @dataclass(frozen=True)
@@ -231,6 +198,7 @@ VERBS: dict[str, type[Common]] = {
     "eval": Eval,
     "render": Render,
     "export": Export,
+    "study": Study,
     "info": Info,
     "methods": Methods,
     "doctor": Doctor,

@@ -1,0 +1,80 @@
+"""The verbs that ask a run for something, answered by what it has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rayfield.app import summary
+from rayfield.app.evaluate import evaluate as evaluate_field
+from rayfield.app.export import Meshing
+from rayfield.app.export import export as export_field
+from rayfield.app.field import TrainedField
+from rayfield.app.learned import Learned
+from rayfield.app.rendering import Shot
+from rayfield.app.rendering import render as render_field
+from rayfield.app.shapes import TrainedShape
+from rayfield.app.trained_class import TrainedClass
+from rayfield.app.trained_picture import TrainedPicture
+from rayfield.core.check import UsageError
+
+Answer = tuple[dict[str, Any], str]
+Progress = Callable[[float], None]
+
+
+def evaluate(
+    learned: Learned,
+    *,
+    split: str,
+    save_renders: bool,
+    reference: Path | None,
+    progress: Progress,
+) -> Answer:
+    """How close it is to the data; `reference` is another picture to compare one with."""
+    if reference is not None and not isinstance(learned, TrainedPicture):
+        raise UsageError("--reference is for runs that learned one picture")
+    if isinstance(learned, TrainedField):
+        found = evaluate_field(learned, split=split, save_renders=save_renders, progress=progress)
+        return found, summary.of_evaluation(found, learned.run)
+    if isinstance(learned, TrainedClass):
+        found = learned.evaluate(split, save_renders=save_renders, progress=progress)
+        return found, summary.of_class(found, learned.run)
+    if isinstance(learned, TrainedPicture):
+        found = learned.evaluate(reference=reference)
+    else:
+        found = learned.evaluate()
+    return found, summary.of_values(found, learned.run)
+
+
+def render(
+    learned: Learned, shot: Shot, *, scene: str | None, out: Path | None, progress: Progress
+) -> Answer:
+    """A video of a field, or of the scene named `scene` of a class, or the picture."""
+    if isinstance(learned, TrainedClass):
+        learned = learned.scene(scene)
+    elif scene is not None:
+        raise UsageError("--scene is for runs that learned several scenes")
+    if isinstance(learned, TrainedField):
+        found = render_field(learned, shot, out=out, progress=progress)
+        text = f"{found['frames']} pictures in {found['seconds']:.1f} s: {found['video']}"
+        return found, text
+    if isinstance(learned, TrainedShape):
+        raise UsageError(f"{learned.run.path}: learned a shape; write its mesh: rayfield export")
+    found = learned.render(size=shot.size, out=out)
+    return found, f"{found['width']}x{found['height']}: {found['file']}"
+
+
+def export(
+    learned: Learned, path: Path, meshing: Meshing, *, force: bool, progress: Progress
+) -> Answer:
+    """The surface of a field or of a shape."""
+    if isinstance(learned, TrainedPicture | TrainedClass):
+        raise UsageError(f"{learned.run.path}: has no surface; draw it: rayfield render")
+    if isinstance(learned, TrainedField):
+        found = export_field(learned, path, meshing, force=force, progress=progress)
+    elif meshing.threshold is not None:
+        raise UsageError("--threshold is a density; the surface of a shape is at occupancy 0.5")
+    else:
+        found = learned.export(path, resolution=meshing.resolution, force=force)
+    return found, summary.of_mesh(found)

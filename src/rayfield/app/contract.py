@@ -1,0 +1,42 @@
+"""What the command line asks of a method that learns from photos (docs/extending.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rayfield.core.types import RayBatch, Rays, Rendered, SceneTraits
+
+Vector = Float[Tensor, "3"]
+PointFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
+ColorFn = Callable[[Float[Tensor, "N 3"], Float[Tensor, "N 3"]], Float[Tensor, "N 3"]]
+
+
+@runtime_checkable
+class Method(Protocol):
+    """What every method file offers."""
+
+    Config: type
+    PRESETS: dict[str, Any]
+
+    def adapt(self, cfg: Any, traits: SceneTraits) -> Any: ...
+    def build(self, cfg: Any, *, generator: torch.Generator) -> nn.Module: ...
+    def loss(
+        self, model: Any, batch: RayBatch, cfg: Any, step: int, *, generator: torch.Generator
+    ) -> dict[str, Tensor]: ...
+    def batch_size(self, model: Any, cfg: Any) -> int: ...
+    def param_groups(self, model: Any, cfg: Any) -> list[dict[str, Any]]: ...
+    def lr_factor(self, cfg: Any, step: int, progress: float) -> float: ...
+    def render(self, model: Any, rays: Rays, cfg: Any, *, background: Vector) -> Rendered: ...
+
+
+@runtime_checkable
+class DenseMethod(Method, Protocol):
+    """A method whose fields have a density, and so surfaces and normals."""
+
+    def density(self, model: Any) -> PointFn: ...
+    def color(self, model: Any) -> ColorFn: ...

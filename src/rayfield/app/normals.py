@@ -1,0 +1,48 @@
+"""Normals of a trained field where its views end, from the gradient of density."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from rayfield.app import figures
+from rayfield.app.field import TrainedField, View
+from rayfield.core.types import Camera
+from rayfield.data.pixels import camera_rays
+from rayfield.math.calculus import central_gradient
+
+STEP = 0.02  # scene units, in which the subject is 2 wide: smooths what is finer
+CHUNK = 2**14  # points at a time
+
+
+def normal_map(field: TrainedField, camera: Camera, view: View) -> Float[np.ndarray, "H W 3"]:
+    """Unit normals -grad sigma / |grad sigma| at the expected depth of each pixel, world axes.
+
+    `camera` and `view` are in the scene's frame. 0 where nothing is seen.
+    """
+    rays = camera_rays(camera, field.traits)
+    depth = torch.from_numpy(view.depth).reshape(-1, 1)
+    points = rays.origins + depth * rays.directions
+    density = field.dense.density(field.model)
+
+    def gradient(part: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
+        return central_gradient(density, part, STEP)
+
+    with torch.no_grad():
+        found = torch.cat([gradient(part) for part in points.split(CHUNK)])
+    normals = -torch.nn.functional.normalize(found, dim=-1) * (depth > 0)
+    rotation = field.world_from_scene[:3, :3] / np.cbrt(
+        np.linalg.det(field.world_from_scene[:3, :3])
+    )
+    turned: Float[np.ndarray, "N 3"] = normals.numpy() @ rotation.T
+    return turned.reshape(camera.height, camera.width, 3)
+
+
+def normal_colors(
+    normals: Float[np.ndarray, "H W 3"], view: View, *, white: bool
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Normals as colours: x, y, z from -1 to 1 are red, green, blue from 0 to 1."""
+    opacity = np.clip(view.opacity, 0, 1)[..., None]
+    return figures.bytes_of((0.5 + 0.5 * normals) * opacity + float(white) * (1 - opacity))

@@ -1,0 +1,114 @@
+"""Posed photos as a source to learn from."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from rayfield.app import cameras as cams
+from rayfield.app.display import Display
+from rayfield.app.field import CAMERAS
+from rayfield.app.preview import Preview
+from rayfield.app.source import Origin
+from rayfield.core.check import DataError
+from rayfield.core.types import SceneTraits
+from rayfield.data.load import load_scene
+from rayfield.data.pixels import PixelSampler
+from rayfield.data.scene import Scene
+from rayfield.data.scenes import Scenes, load_scenes
+from rayfield.train.run import Run, describe_data
+
+
+class Photos:
+    """A `Source`: the photos of one scene."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    @cached_property
+    def sampler(self) -> PixelSampler:
+        """The training pixels; decodes all photos when first asked for. Raises DataError."""
+        return PixelSampler(self.scene)
+
+    @property
+    def traits(self) -> SceneTraits:
+        """What a method is told of the scene."""
+        return self.scene.traits
+
+    def lines(self) -> list[str]:
+        """What was found, in a few lines."""
+        return describe_scene(self.scene)
+
+    def origin(self, out: Path) -> Origin:
+        """Where the photos came from, seen from the run folder `out`."""
+        scene = self.scene
+        data = describe_data(
+            scene.root,
+            out,
+            fingerprint=scene.fingerprint,
+            splits={name: len(scene.split(name)) for name in ("train", "val", "test")},
+            downscale=scene.frames[0].downscale,
+        )
+        return Origin(data, scene.world_from_scene.tolist(), scene.traits._asdict())
+
+    def keep(self, run: Run) -> None:
+        """Write the cameras into a new run: views are asked for without the photos."""
+        cams.save_cameras(run.path / CAMERAS, cams.of_scene(self.scene))
+
+    def preview(
+        self, run: Run, method: Any, model: nn.Module, *, cfg: Any, display: Display
+    ) -> Preview:
+        """What draws the training's pictures."""
+        return Preview(run, method, model, cfg=cfg, scene=self.scene, display=display)
+
+
+def open_photos(path: Path, *, cfg: Any, downscale: int) -> Photos:
+    """The posed photos in a folder. Raises DataError. `cfg` changes nothing here."""
+    return Photos(load_scene(path, downscale=downscale))
+
+
+def scene_of(run: Run) -> Scene:
+    """The data of a run, read anew. Raises DataError if it is gone or has changed.
+
+    Of a class, where the run is that of one of its scenes: this one.
+    """
+    number = run.record["traits"].get("scene")
+    if number is not None:
+        return scenes_of(run).scenes[number]
+    data = run.record["data"]
+    scene = load_scene(run.find_data(), downscale=data["downscale"])
+    check_unchanged(run, scene.root, scene.fingerprint)
+    return scene
+
+
+def scenes_of(run: Run) -> Scenes:
+    """The data of a class's run, read anew. Raises DataError if it is gone or has changed."""
+    data = run.record["data"]
+    scenes = load_scenes(run.find_data(), downscale=data["downscale"])
+    check_unchanged(run, scenes.root, scenes.fingerprint)
+    return scenes
+
+
+def check_unchanged(run: Run, root: Path, fingerprint: str) -> None:
+    """Raise DataError if data is not what the run was trained on."""
+    if fingerprint != run.record["data"]["fingerprint"]:
+        what = f"differs from the data that {run.path} was trained on"
+        raise DataError(root, what, "bring the photos and poses back, or train anew")
+
+
+def describe_scene(scene: Scene) -> list[str]:
+    """What was found in a data set, in a few lines."""
+    sizes = sorted({(f.camera.width, f.camera.height) for f in scene.frames})
+    shown = ", ".join(f"{w}x{h}" for w, h in sizes[:3]) + (" ..." if len(sizes) > 3 else "")
+    counts = [f"{len(scene.split(s))} {s}" for s in ("train", "val", "test") if scene.split(s)]
+    unit = cams.scale_of(scene.world_from_scene)
+    extent = (
+        f"cut-out subject in a cube of side {2 * unit:.3g}"
+        if scene.traits.bounded
+        else f"whole scene, cameras within {unit:.3g} of its centre"
+    )
+    head = f"{scene.root}: {scene.format}, {' + '.join(counts)} images of {shown}; {extent}"
+    return [head, *(f"  note: {note}" for note in scene.notes)]
