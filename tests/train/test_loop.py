@@ -198,16 +198,16 @@ def test_rate_backed_off_is_the_rate_used_and_recovers(tmp_path: Path, toy, monk
 
 
 def test_resuming_in_the_middle_of_trouble_is_exact_too(tmp_path: Path, toy: ModuleType):
-    method = faulty(toy, range(5, 9), nan_loss)
+    method = faulty(toy, range(5, 7), nan_loss)
     _, *whole = toy.train(toy.new_run(tmp_path / "whole"), parts={"method": method})
     run = toy.new_run(tmp_path / "run")
     with pytest.raises(Interrupted):
-        toy.train(run, hooks=signal_at(7), parts={"method": method})
+        toy.train(run, hooks=signal_at(6), parts={"method": method})
     _, *parts = toy.train(run, parts={"method": method})
     assert toy.digest(*parts) == toy.digest(*whole)
 
 
-def test_ten_bad_steps_in_a_row_stop_at_the_last_good_checkpoint(tmp_path: Path, toy: ModuleType):
+def test_three_bad_steps_in_a_row_stop_at_the_last_good_checkpoint(tmp_path: Path, toy: ModuleType):
     run = toy.new_run(tmp_path / "run")
     with pytest.raises(Interrupted):
         toy.train(run, hooks=signal_at(5))
@@ -216,7 +216,7 @@ def test_ten_bad_steps_in_a_row_stop_at_the_last_good_checkpoint(tmp_path: Path,
     parts = {"method": faulty(toy, range(8, 99), nan_loss), "model": model}
     with pytest.raises(
         DivergenceError,
-        match="loss term 'weights' was not finite for 10 steps in a row; back at the checkpoint of",
+        match="loss term 'weights' was not finite for 3 steps in a row; back at the checkpoint of",
     ) as caught:
         toy.train(run, parts=parts, checkpoint_seconds=1e9)
     assert caught.value.exit_code == 1
@@ -225,8 +225,8 @@ def test_ten_bad_steps_in_a_row_stop_at_the_last_good_checkpoint(tmp_path: Path,
         assert torch.equal(tensor, good.model[name])
 
 
-def test_nine_bad_steps_in_a_row_are_survived(tmp_path: Path, toy: ModuleType):
-    parts = {"method": faulty(toy, range(8, 17), nan_loss)}
+def test_two_bad_steps_in_a_row_are_survived(tmp_path: Path, toy: ModuleType):
+    parts = {"method": faulty(toy, range(8, 10), nan_loss)}
     outcome, *_ = toy.train(toy.new_run(tmp_path / "run"), parts=parts)
     assert outcome.step == 30
 

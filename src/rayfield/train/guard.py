@@ -14,7 +14,7 @@ SMALL = 2**17  # values; gradients up to this size are summed every step
 FULL_CHECK_EVERY = 50  # steps; larger ones (tables) only then, for that costs memory traffic
 RECOVERY_STEPS = 100  # good steps before the rate is raised again
 RECOVERY = 1.1
-PATIENCE = 10  # bad steps in a row that end the training
+PATIENCE = 3  # bad steps in a row that end the training
 
 
 class DivergenceError(RayfieldError):

@@ -68,7 +68,7 @@ def fit(
     and seed in `run.record`. A step whose loss or gradient is not finite is left out and the
     learning rate halved. Checkpoints are written every `budget.checkpoint_seconds` and at the end.
 
-    Raises Interrupted after SIGINT, SIGTERM or SIGHUP (saved); DivergenceError after ten bad
+    Raises Interrupted after SIGINT, SIGTERM or SIGHUP (saved); DivergenceError after three bad
     steps in a row (model and optimiser are then back at the last checkpoint); SaveError at the
     end if something could not be written; DataError if the checkpoints cannot be used.
     """
