@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rayfield.app.catalogue import load_method
 from rayfield.app.settings import apply_settings, config_from_json
 from rayfield.core.check import DataError, UsageError
 
@@ -111,3 +112,13 @@ def test_a_config_survives_its_way_through_json(steps, rate, exposure, sizes):
 def test_a_damaged_config_is_bad_data(values):
     with pytest.raises(DataError, match=r"run\.json: config"):
         config_from_json(Config, values, Path("run.json"))
+
+
+def test_a_file_is_found_again_from_another_folder(tmp_path, monkeypatch):
+    method = load_method("deep_image_prior")
+    monkeypatch.chdir(tmp_path)
+    cfg = apply_settings(method.Config(), ["mask=holes.png"])
+    assert cfg.mask == str(tmp_path / "holes.png")
+    assert apply_settings(cfg, ["mask="]).mask == ""
+    again = config_from_json(method.Config, dataclasses.asdict(cfg), tmp_path / "run.json")
+    assert again == cfg

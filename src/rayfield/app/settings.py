@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from rayfield.app.catalogue import suggestion
 from rayfield.core.check import DataError, UsageError
+from rayfield.core.types import File
 
 C = TypeVar("C")
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -56,6 +57,8 @@ def parse_value(text: str, kind: Any) -> Any:
         if text.lower() not in TRUE + FALSE:
             raise ValueError(f"expected true or false, got {text!r}")
         return text.lower() in TRUE
+    if kind is File:
+        return str(Path(text).absolute()) if text else ""
     if kind is str:
         return text
     return _parse_number(text, kind)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rayfield.app.catalogue import find_method
 from rayfield.app.learned import Learned
+from rayfield.app.trained_picture import TrainedPicture
 from rayfield.train.log import read_log
 from rayfield.train.run import Run
 
@@ -28,11 +29,16 @@ def of_training(field: Learned) -> tuple[dict[str, Any], str]:
     }
     where = shlex.quote(str(run.path))
     ends = {"export": f"{where} -o scene.glb"}
-    verbs = [f"{v} {ends.get(v, where)}" for v in find_method(run.record["method"]).offers]
+    answered = [
+        verb
+        for verb in find_method(run.record["method"]).offers
+        if verb != "export" or not isinstance(field, TrainedPicture)  # it has no surface
+    ]
+    verbs = [f"{verb} {ends.get(verb, where)}" for verb in answered]
     text = "\n".join(
         (
             f"run:      {run.path}",
-            f"pictures: {run.figures} ",
+            f"pictures: {run.figures}",
             *(f"{'' if i else 'next:':9} rayfield {verb}" for i, verb in enumerate(verbs)),
         )
     )

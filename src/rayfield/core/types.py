@@ -15,11 +15,16 @@ Conventions (tested in tests/core/test_conventions.py, told in docs/conventions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, NewType
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+
+# A path in a method's settings: made absolute when it is given, for a run may be asked for
+# something from any folder; empty where there is none.
+File = NewType("File", str)
+NO_FILE = File("")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ picture (eq. 2), and learns structure long before noise (Sec. 2.2). Averaged out
 backtracking are those of the authors' released code. Denoising ends at the calmest moment of the
 outputs (Wang et al. 2021, arXiv:2112.06074, ES-EMV): no clean picture is needed to find it.
 
-Departures: the default network is narrower (`PRESETS`); sides may have any length; inpainting
-returns known pixels as they were given; good weights may be called back at any step.
-Cannot: noise with structure (JPEG blocks, speckle), large holes, several pictures at once.
+Departures: a narrower default network; sides of any length; inpainting returns known pixels as
+given; good weights may come back at any step. Cannot: structured noise, large holes, many pictures.
 """
 
 from __future__ import annotations
@@ -20,12 +19,11 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from rayfield.core.check import UsageError
+from rayfield.core.types import NO_FILE, File
 from rayfield.data.picture import PictureBatch, PictureTraits
 from rayfield.fields.memory import CalmAverage, GoodWeights
 from rayfield.fields.unet import SkipHourglass, Upsampling
 from rayfield.math.resample import downsample
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Config:
 
     steps: int = 1500
     task: Literal["denoise", "inpaint", "super_resolution"] = "denoise"
-    mask: str = ""  # image file, white where the picture is known
+    mask: File = NO_FILE  # image file, white where the picture is known
     factor: int = 4  # of super-resolution
     inputs: int = 16
     channels: tuple[int, ...] = (32, 32, 32, 32, 32)
@@ -133,7 +131,9 @@ def loss(
     return {"mse": error}
 
 
-def image(model: Model, cfg: Config, *, size: Size | None = None) -> Float[Tensor, "H W C"]:
+def image(
+    model: Model, cfg: Config, *, size: tuple[int, int] | None = None
+) -> Float[Tensor, "H W C"]:
     """The restored picture in [0, 1]: the averaged output, when denoising at its calmest.
 
     It has no pixels between its pixels: raises UsageError for another size (height, width).

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from rayfield.core.types import NO_FILE, File
 from rayfield.data.picture import PictureBatch, PictureTraits
 from rayfield.data.shape_samples import ShapeTraits
 from rayfield.fields.coordinate import FieldFn, ReLUNetwork, sampled
@@ -30,8 +31,7 @@ from rayfield.objectives.pointwise import Misfit, misfit
 @dataclass(frozen=True)
 class Config:
     """Sizes and rates. `scale`: periods over the longest side (positional: log2 of the top one), 0:
-    what suits the data. `held_out`: only even rows and columns are learned. `mask`: image file,
-    white where the picture is known. The last two are those of the data."""
+    what suits the data. `held_out`: learns even rows and columns alone. `mask`: white known."""
 
     steps: int = 4000
     mapping: Literal["none", "basic", "positional", "gaussian"] = "gaussian"
@@ -45,7 +45,7 @@ class Config:
     warmup: int = 20
     misfit: Misfit = "mse"
     held_out: bool = False
-    mask: str = ""
+    mask: File = NO_FILE
     sizes: tuple[int, ...] = (256, 256)
     channels: int = 3
 
@@ -56,7 +56,7 @@ class Config:
 
 PRESETS = {
     "default": Config(),
-    "paper": Config(  # all pixels at once
+    "paper": Config(
         2000, layers=3, batch=2**40, rate=1e-3, final_rate=1.0, warmup=1, held_out=True
     ),
 }

@@ -18,6 +18,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from rayfield.core.types import NO_FILE, File
 from rayfield.data.picture import PictureBatch, PictureTraits
 from rayfield.data.shape_samples import ShapeTraits
 from rayfield.fields.coordinate import FieldFn, ReLUNetwork, sampled
@@ -46,7 +47,7 @@ class Config:
     warmup: int = 20
     misfit: Misfit = "mse"
     held_out: bool = False
-    mask: str = ""
+    mask: File = NO_FILE
     sizes: tuple[int, ...] = (256, 256)
     channels: int = 3
 
