@@ -1,7 +1,7 @@
 """Quality against seconds of training: `instant`, as `rayfield train instant --seconds N` runs it.
 
 The clock counts training steps alone; it stands still while the mean PSNR over all test views is
-measured (photos with alpha over white), at the first step past each of the given seconds. A
+measured (photos with alpha over white), at the last step that ends by each of the given seconds. A
 target in dB counts as reached at the first measured point that is at or above it, so the true time
 is earlier. Loading and kernel preparation come before, and are printed. Rays per second are those
 between the last two points (trained) and of the last evaluation (rendered).
@@ -28,8 +28,11 @@ def curve(training: Training, at: list[float], views: int | None) -> list[Point]
     points: list[Point] = []
     for seconds in at:
         rays, before = training.rays, training.seconds
-        while training.seconds < seconds:
+        last = 0.0
+        while training.seconds + last < seconds:
+            started = training.seconds
             training.step()
+            last = training.seconds - started
         trained = (training.rays - rays) / (training.seconds - before)
         psnr, rendered = training.evaluate(frames)
         point = {"seconds": training.seconds, "step": training.steps, "psnr": psnr}
