@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -15,11 +17,14 @@ def outputs(count: int) -> list[torch.Tensor]:
 
 
 def test_the_average_is_the_weighted_sum_of_all_outputs():
-    f, xs = 0.9, outputs(40)
+    f, xs = 0.9, outputs(60)
     memory = CalmAverage((2, 3), f)
     for x in xs:
         memory.add(x, patience=0)
-    exact = f**39 * xs[0] + sum((1 - f) * f ** (39 - k) * xs[k] for k in range(1, 40))
+    weights = [max(1 - f, 1 / (1 + k / 5)) for k in range(60)]
+    shares = [w * math.prod(1 - v for v in weights[k + 1 :]) for k, w in enumerate(weights)]
+    assert sum(shares) == pytest.approx(1)
+    exact = sum(share * x for share, x in zip(shares, xs, strict=True))
     torch.testing.assert_close(memory.average, exact)
 
 

@@ -76,7 +76,7 @@ def numbers(found: dict, picture: int | None = 50, noise: int | None = None) -> 
         (numbers({}, noise=140), False),
         (numbers({}, picture=None), False),
         (numbers({"end": 27.5}), False),
-        (numbers({"at_stop": 26.0}), False),
+        (numbers({"restored": 26.0}), False),
     ],
 )
 def test_the_verdict_follows_the_numbers(values, holds):

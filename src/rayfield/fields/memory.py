@@ -13,14 +13,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 PACE = 0.1  # weight of the newest output in the variance
+SHARE = 5  # the average reaches back over one in so many of the outputs so far
 SPACING = 100  # looks from one set of good weights to the next
 
 
 class CalmAverage(nn.Module):
     """The moving average of a network's outputs, and what it was about their calmest moment.
 
-    With outputs x_0, x_1, ... and factor f: a_0 = x_0, a_k = f a_{k-1} + (1 - f) x_k. The
-    variance has a faster mean of its own: from m = v = 0, with p = `PACE` and d = x_k - m_{k-1},
+    With outputs x_0, x_1, ... and factor f: a_k = a_{k-1} + w_k (x_k - a_{k-1}), w_k the larger of
+    1 - f and 1 / (1 + k / 5). The released code has 1 - f from the second output on; but early
+    outputs change so fast that an average over hundreds of them is none of any. The variance has a
+    faster mean of its own: from m = v = 0, with p = `PACE` and d = x_k - m_{k-1},
     v_k = (1 - p)(v_{k-1} + p mean d^2) and m_k = m_{k-1} + p d.
     """
 
@@ -46,10 +49,11 @@ class CalmAverage(nn.Module):
         """Take in the next output.
 
         `calm_at` counts the outputs up to the least variance so far; after `patience` more
-        without a lesser one it stays. `calmest` is the average 1 / (1 - f) outputs after it,
+        without a lesser one it stays. `calmest` is the average 1 / w_k outputs after it,
         which is centred on it, or the newest there is.
         """
-        self.average.lerp_(output, 1 - self.factor if self.seen > 0 else 1.0)
+        weight = max(1 - self.factor, SHARE / (SHARE + int(self.seen)))
+        self.average.lerp_(output, weight)
         change = output - self.mean
         self.mean.add_(change, alpha=PACE)
         self.variance.add_(PACE * change.square().mean()).mul_(1 - PACE)
@@ -59,7 +63,7 @@ class CalmAverage(nn.Module):
             self.least.copy_(self.variance)
             self.calm_at.copy_(self.seen)
             waited = 0
-        if waited * (1 - self.factor) <= 1:
+        if waited * weight <= 1:
             self.calmest.copy_(self.average)
 
 

@@ -5,8 +5,8 @@ picture (eq. 2), and learns structure long before noise (Sec. 2.2). Averaged out
 backtracking are those of the authors' released code. Denoising ends at the calmest moment of the
 outputs (Wang et al. 2021, arXiv:2112.06074, ES-EMV): no clean picture is needed to find it.
 
-Departures: a narrower default network; sides of any length; inpainting returns known pixels as
-given; good weights may come back at any step. Cannot: structured noise, large holes, many pictures.
+Departures: a narrower default network; averages reach less far back at first; inpainting returns
+known pixels as given; good weights may return at any step. Cannot: structured noise, large holes.
 """
 
 from __future__ import annotations

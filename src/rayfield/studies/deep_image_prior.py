@@ -187,7 +187,7 @@ def judge(numbers: dict[str, Any]) -> Verdict:
         f"{found['noisy']:.1f} dB it peaks at {found['peak']:.1f} dB and ends at "
         f"{found['end']:.1f} dB; stopped without the clean picture: {found['at_stop']:.1f} dB, "
         f"{found['restored']:.1f} dB averaged",
-        bool(learned and peaked and found["at_stop"] > found["peak"] - 1.5),
+        bool(learned and peaked and found["restored"] > found["peak"] - 1.5),
     )
 
 
