@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,11 +28,23 @@ class Shown(NamedTuple):
     remark: str = ""
 
 
+class Words(NamedTuple):
+    """What the pictures are called: what they should become, what is shown, and which one."""
+
+    target: str = "target"
+    shown: str = "all of it"
+    view: str | None = None
+
+
+WORDS = Words()
+
+
 class Gallery:
     """Draws after 1, 2, 4, ... seconds of training and at its end.
 
     RUN/figures/ gets the pictures, `sharpening.json` about them, and at the end `sharpening.png`
-    and `curves.png`. `target` is what the pictures should become.
+    and `curves.png`. `target` is what the pictures should become; `last` draws more into the folder
+    at the end.
     """
 
     def __init__(
@@ -42,9 +55,11 @@ class Gallery:
         *,
         target: UInt8[np.ndarray, "H W 3"],
         display: Display,
+        words: Words = WORDS,
+        last: Callable[[Path], None] | None = None,
     ) -> None:
         self._run, self._model, self._draw = run, model, draw
-        self._target, self._display = target, display
+        self._target, self._display, self._words, self._last = target, display, words, last
         self._index = run.figures / "sharpening.json"
         self._taken: list[dict[str, Any]] | None = None
 
@@ -69,7 +84,7 @@ class Gallery:
         Image.fromarray(shown.picture).save(self._run.figures / name)
         row = {"file": name, "step": step, "seconds": seconds, "psnr": min(shown.psnr, 99.0)}
         taken.append(row | {"remark": shown.remark})
-        write_json(self._index, {"frames": taken})
+        write_json(self._index, {"view": self._words.view, "frames": taken})
         self._display.preview(seconds, shown.psnr)
 
     def finish(self, step: int, seconds: float) -> None:
@@ -82,10 +97,12 @@ class Gallery:
             pictures=[figures.read_picture(folder / row["file"]) for row in rows],
             labels=[_label(row) for row in rows],
             photo=self._target,
-            name="target",
+            name=self._words.target,
         )
         log = read_log(self._run.log)
-        plots.curves(folder / "curves.png", log=log, previews=rows, previewed="all of it")
+        plots.curves(folder / "curves.png", log=log, previews=rows, previewed=self._words.shown)
+        if self._last is not None:
+            self._last(folder)
 
     def _history(self, step: int) -> list[dict[str, Any]]:
         """What was drawn up to `step`, also by the process that was resumed."""
@@ -98,4 +115,4 @@ class Gallery:
 
 
 def _label(row: dict[str, Any]) -> str:
-    return f"{row['seconds']:.3g} s   " + (row["remark"] or f"{row['psnr']:.1f} dB")
+    return f"{row['seconds']:.3g} s   " + (row.get("remark") or f"{row['psnr']:.1f} dB")

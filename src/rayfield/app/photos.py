@@ -11,7 +11,8 @@ from torch import nn
 from rayfield.app import cameras as cams
 from rayfield.app.display import Display
 from rayfield.app.field import CAMERAS
-from rayfield.app.preview import Preview
+from rayfield.app.gallery import Gallery
+from rayfield.app.preview import scene_gallery
 from rayfield.app.source import Origin
 from rayfield.core.check import DataError
 from rayfield.core.types import SceneTraits
@@ -60,9 +61,9 @@ class Photos:
 
     def preview(
         self, run: Run, method: Any, model: nn.Module, *, cfg: Any, display: Display
-    ) -> Preview:
+    ) -> Gallery:
         """What draws the training's pictures."""
-        return Preview(run, method, model, cfg=cfg, scene=self.scene, display=display)
+        return scene_gallery(run, method, model, cfg=cfg, scene=self.scene, display=display)
 
 
 def open_photos(path: Path, *, cfg: Any, downscale: int) -> Photos:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor, nn
 
 from rayfield.app import cameras as cams
@@ -15,115 +15,51 @@ from rayfield.app import figures, plots
 from rayfield.app.contract import Method
 from rayfield.app.display import Display
 from rayfield.app.field import background_of, render_view
+from rayfield.app.gallery import Gallery, Shown, Words
 from rayfield.data.pixels import view_image
 from rayfield.data.scene import Frame, Scene
 from rayfield.objectives.photometric import psnr
-from rayfield.train.files import read_json, write_json
-from rayfield.train.log import read_log
 from rayfield.train.run import Run
 
 SIDE = 160  # pixels
-FIRST_SECONDS = 1.0
 
 
-class Preview:
-    """Renders the middle test view after 1, 2, 4, ... seconds of training and at the end.
+def scene_gallery(
+    run: Run,
+    method: Method,
+    model: nn.Module,
+    *,
+    cfg: Any,
+    scene: Scene,
+    display: Display,
+    image: int = -1,
+) -> Gallery:
+    """Draws the middle test view while a field is trained, and the cameras at the end.
 
-    RUN/figures/ gets the frames, `sharpening.json` about them, and at the end `sharpening.png`,
-    `curves.png` and `cameras.png`. `image`: of a class of scenes, a photo of the one to show.
+    `image`: of a class of scenes, a photo of the one to show.
     """
+    views = scene.split("test") or scene.split("val") or scene.split("train")
+    frame = views[len(views) // 2]
+    camera = cams.limited(replace(frame.camera, distortion=()), SIDE)
+    photo = shrunk(composited(frame, scene), camera.width, camera.height)
 
-    def __init__(
-        self,
-        run: Run,
-        method: Method,
-        model: nn.Module,
-        *,
-        cfg: Any,
-        scene: Scene,
-        display: Display,
-        image: int = -1,
-    ) -> None:
-        self._run, self._method, self._model, self._cfg = run, method, model, cfg
-        self._scene, self._display, self._image = scene, display, image
-        views = scene.split("test") or scene.split("val") or scene.split("train")
-        self._frame = views[len(views) // 2]
-        self._camera = cams.limited(replace(self._frame.camera, distortion=()), SIDE)
-        self._photo: Tensor | None = None
-        self._index = run.figures / "sharpening.json"
-        self._taken: list[dict[str, Any]] | None = None
+    def draw() -> Shown:
+        color = render_view(
+            method, model, cfg, camera=camera, traits=scene.traits, image=image
+        ).color
+        return Shown(figures.bytes_of(color), float(psnr(torch.from_numpy(color), photo)))
 
-    def due(self, step: int, seconds: float) -> bool:
-        """Whether the next of the doubling times has been reached."""
-        taken = self._history(step)
-        last = max((row["seconds"] for row in taken), default=0.0)
-        wanted = FIRST_SECONDS
-        while wanted <= last:
-            wanted *= 2
-        return seconds >= wanted
-
-    def take(self, step: int, seconds: float) -> None:
-        """Render the view and keep it, with its PSNR. Raises OSError."""
-        taken = self._history(step)
-        if taken and taken[-1]["step"] == step:
-            return
-        self._model.eval()
-        view = render_view(
-            self._method,
-            self._model,
-            self._cfg,
-            camera=self._camera,
-            traits=self._scene.traits,
-            image=self._image,
-        )
-        self._model.train()
-        value = float(psnr(torch.from_numpy(view.color), self._target()))
-        self._run.figures.mkdir(exist_ok=True)
-        name = f"preview-{step:07d}.png"
-        Image.fromarray(figures.bytes_of(view.color)).save(self._run.figures / name)
-        taken.append({"file": name, "step": step, "seconds": seconds, "psnr": min(value, 99.0)})
-        write_json(self._index, {"view": self._frame.name, "frames": taken})
-        self._display.preview(seconds, value)
-
-    def finish(self, step: int, seconds: float) -> None:
-        """The last preview, and the pictures of the training. Raises OSError."""
-        self.take(step, seconds)
-        folder = self._run.figures
-        rows = self._history(step)
-        pictures = [figures.read_picture(folder / row["file"]) for row in rows]
-        photo = figures.bytes_of(self._target().numpy())
-        Image.fromarray(photo).save(folder / "preview-photo.png")
-        figures.sharpening(
-            folder / "sharpening.png",
-            pictures=pictures,
-            labels=[f"{row['seconds']:.3g} s   {row['psnr']:.1f} dB" for row in rows],
-            photo=photo,
-        )
-        log = read_log(self._run.log)
-        plots.curves(folder / "curves.png", log=log, previews=rows)
+    def cameras(folder: Path) -> None:
         plots.cameras(
             folder / "cameras.png",
-            cameras=cams.of_scene(self._scene),
-            world_from_scene=self._scene.world_from_scene,
-            bounded=self._scene.traits.bounded,
+            cameras=cams.of_scene(scene),
+            world_from_scene=scene.world_from_scene,
+            bounded=scene.traits.bounded,
         )
 
-    def _target(self) -> Float[Tensor, "H W 3"]:
-        """The photo at the size of the previews, over the background."""
-        if self._photo is None:
-            self._photo = shrunk(
-                composited(self._frame, self._scene), self._camera.width, self._camera.height
-            )
-        return self._photo
-
-    def _history(self, step: int) -> list[dict[str, Any]]:
-        """The previews taken up to `step`, also by the process that was resumed."""
-        if self._taken is None:
-            self._taken = []
-            if self._index.exists():
-                frames = read_json(self._index, "delete it").get("frames", [])
-                self._taken = [row for row in frames if row["step"] <= step]
-        return self._taken
+    target = figures.bytes_of(photo.numpy())
+    words = Words("photo", "test view", frame.name)
+    return Gallery(run, model, draw, target=target, display=display, words=words, last=cameras)
 
 
 def composited(frame: Frame, scene: Scene) -> Float[Tensor, "H W 3"]:

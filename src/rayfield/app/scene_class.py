@@ -9,8 +9,9 @@ from torch import nn
 
 from rayfield.app import cameras as cams
 from rayfield.app.display import Display
+from rayfield.app.gallery import Gallery
 from rayfield.app.photos import Photos, open_photos
-from rayfield.app.preview import Preview
+from rayfield.app.preview import scene_gallery
 from rayfield.app.source import Origin
 from rayfield.app.trained_class import keep_cameras
 from rayfield.core.types import SceneTraits
@@ -65,10 +66,10 @@ class SceneClass:
 
     def preview(
         self, run: Run, method: Any, model: nn.Module, *, cfg: Any, display: Display
-    ) -> Preview:
+    ) -> Gallery:
         """What draws the training's pictures: of the first scene."""
         scene = self.scenes.scenes[0]
-        return Preview(run, method, model, cfg=cfg, scene=scene, display=display, image=0)
+        return scene_gallery(run, method, model, cfg=cfg, scene=scene, display=display, image=0)
 
 
 def open_scenes(path: Path, *, cfg: Any, downscale: int) -> Photos | SceneClass:
