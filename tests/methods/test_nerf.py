@@ -232,6 +232,16 @@ def fitted(sampler, cfg, steps):
 QUICK = replace(SMALL, width=32, rays=256, rate=5e-3)
 
 
+@pytest.mark.parametrize("bands", [0, 8])
+def test_no_network_starts_without_density(bands):
+    """Of random networks 5 to 12 in 100 do, and would stay empty for ever."""
+    cfg = replace(nerf.Config(), bands=bands, width=32)
+    places = torch.rand(256, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for seed in range(20):
+        model = nerf.build(cfg, generator=torch.Generator().manual_seed(seed))
+        assert all((network.geometry(places)[0] > 0).any() for network in model.networks)
+
+
 def test_it_learns_the_chair_within_seconds(data_dir):
     scene = load_scene(data_dir / "nerf_synthetic" / "chair", downscale=16)
     model, cfg, losses = fitted(PixelSampler(scene), QUICK, 80)

@@ -5,10 +5,11 @@ Mildenhall, Srinivasan, Tancik, Barron, Ramamoorthi, Ng 2020, arXiv:2003.08934. 
 scenes in normalised device coordinates (Appendix C). Preset "paper" has the sizes of the released
 code, which leaves out the paper's factor pi in the encoding and passes coordinates on beside it.
 
-Departures: batches mix all photos; the box of cut-out subjects is [-1, 1]^3, rays that miss it
-are not asked; captures that are not forward-facing are contracted (mip-NeRF 360, arXiv:2111.12077,
-eq. 10). Preset "laptop" besides: smaller networks, fewer samples, a higher rate with warm-up, and
-the last cell ends where its ray does (`infinite`: it never does).
+Departures: batches mix all photos; a network that starts without density has its sign turned; the
+box of cut-out subjects is [-1, 1]^3, rays that miss it are not asked; captures that are not
+forward-facing are contracted (mip-NeRF 360, arXiv:2111.12077, eq. 10). Preset "laptop" besides:
+smaller networks, fewer samples, a higher rate with warm-up, and the last cell ends where its ray
+does (`infinite`: it never does).
 Cannot: light that changes between photos, pose refinement, surfaces (density has no level).
 """
 
@@ -79,10 +80,16 @@ class Model(nn.Module):
 
 
 def _network(cfg: Config, generator: Generator) -> NerfMLP:
-    return NerfMLP(
+    """A network that has density somewhere: without any, ReLU would never pass a gradient."""
+    network = NerfMLP(
         width=cfg.width, depth=cfg.depth, skip=cfg.skip, bands=cfg.bands,
         direction_bands=cfg.direction_bands, views=cfg.views, generator=generator,
     )  # fmt: skip
+    places = torch.rand(256, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        if not (network.geometry(places)[0] > 0).any():
+            network.density_head.weight.neg_()
+    return network
 
 
 def adapt(cfg: Config, traits: SceneTraits) -> Config:
