@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 import os
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class Result(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Common:
+class Common(abc.ABC):
     """What every verb takes."""
 
     json: Flag = False
@@ -56,6 +57,6 @@ class Common:
 
         torch.set_num_threads(self.threads)
 
+    @abc.abstractmethod
     def run(self, display: Display) -> Result:
         """Do it."""
-        raise NotImplementedError
