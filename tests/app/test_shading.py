@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import trimesh
 
-from rayfield.app import compare
 from rayfield.app.paths import look_at
 from rayfield.app.shading import shade, visible
 from rayfield.core.types import Camera, Mesh
@@ -55,18 +54,3 @@ def test_what_lies_behind_the_camera_is_not_drawn():
     behind = look_at(np.array([3.0, 0.0, 0.0]), np.array([6.0, 0.0, 0.0]), np.array([0.0, 0, 1]))
     face, _ = visible(sphere(0.8), Camera(60, 60, 50.0, 50.0, 30.0, 30.0, behind))
     assert (face < 0).all()
-
-
-def test_concentric_spheres_are_as_far_apart_as_their_radii():
-    found = compare.distances(sphere(1.1, 5), sphere(1.0, 5))
-    assert found["accuracy"] == pytest.approx(0.1, rel=0.05)
-    assert found["completeness"] == pytest.approx(0.1, rel=0.05)
-    half_sum = 0.5 * (found["accuracy"] + found["completeness"])
-    assert found["chamfer_l1_onet"] == pytest.approx(half_sum)
-
-
-def test_samples_are_spread_by_area():
-    corners = np.array([[0, 0, 0], [3, 0, 0], [0, 1, 0], [0, 0, 5], [1, 0, 5], [0, 1, 5.0]])
-    mesh = Mesh(corners, np.array([[0, 1, 2], [3, 4, 5]], np.int32))
-    high = compare.sample_surface(mesh, 20_000, 0)[:, 2] > 2
-    assert high.mean() == pytest.approx(0.25, abs=0.01)

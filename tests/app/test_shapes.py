@@ -19,8 +19,6 @@ from rayfield.geometry.meshio import read_mesh, write_mesh
 from rayfield.methods import fourier_features
 from rayfield.train.run import Record, create_run
 
-pytest.importorskip("igl", reason="libigl is an optional dependency")
-
 
 @pytest.fixture
 def source(tmp_path, monkeypatch) -> Solid:

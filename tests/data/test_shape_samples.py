@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import builtins
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from rayfield.core.check import DataError, RayfieldError
+from rayfield.core.check import DataError
 from rayfield.core.types import Mesh
-from rayfield.data import shape_samples
 from rayfield.data.shape_samples import (
     FILLED,
     NEAR,
     ShapeSampler,
-    inside_of,
     near_surface,
     read_shape,
 )
+from rayfield.geometry.distance import inside_of
 from rayfield.geometry.meshio import write_mesh
-
-igl = pytest.importorskip("igl", reason="libigl is an optional dependency")
 
 
 def box(low=(0.2, 0.3, 0.4), high=(0.8, 0.7, 0.6), *, keep: int = 12) -> Mesh:
@@ -94,32 +90,8 @@ def test_points_near_the_surface_are_as_far_off_as_stated(generator):
     assert float(distance.mean()) == pytest.approx(NEAR * math.sqrt(2 / math.pi), rel=0.06)
 
 
-def test_the_surface_is_sampled_by_area(generator):
-    mesh = box()
-    areas = {0: 2 * 0.4 * 0.2, 1: 2 * 0.6 * 0.2, 2: 2 * 0.6 * 0.4}
-    points = near_surface(mesh, 40_000, generator=generator)
-    low, high = torch.tensor((0.2, 0.3, 0.4)), torch.tensor((0.8, 0.7, 0.6))
-    distance = torch.minimum((points - low).abs(), (points - high).abs())
-    share = torch.bincount(distance.argmin(dim=1), minlength=3) / len(points)
-    for axis, area in areas.items():
-        assert float(share[axis]) == pytest.approx(area / sum(areas.values()), abs=0.03)
-
-
 def test_a_mesh_without_area_has_no_inside(tmp_path):
     flat = box(low=(0.5, 0.5, 0.5), high=(0.5, 0.5, 0.5))
     write_mesh(tmp_path / "flat.ply", flat)
     with pytest.raises(DataError, match="no faces with an area"):
         read_shape(tmp_path / "flat.ply")
-
-
-def test_without_libigl_the_user_is_told_what_to_install(monkeypatch):
-    real = builtins.__import__
-
-    def no_igl(name, *args, **kwargs):
-        if name == "igl":
-            raise ImportError
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", no_igl)
-    with pytest.raises(RayfieldError, match=r"rayfield\[shapes\]"):
-        shape_samples.inside_of(box())

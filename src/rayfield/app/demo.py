@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from rayfield.app import cameras as cams
-from rayfield.app import compare, figures, paths, rendering, sheet
+from rayfield.app import figures, paths, rendering, sheet
 from rayfield.app.display import Display
 from rayfield.app.evaluate import evaluate
 from rayfield.app.export import Meshing, surface
@@ -23,11 +23,13 @@ from rayfield.core.types import Camera, Mesh
 from rayfield.data.demo import demo_photos
 from rayfield.geometry.mesh import report, transform
 from rayfield.geometry.meshio import read_mesh, write_mesh
+from rayfield.geometry.metrics import compare
 from rayfield.train.files import read_json, write_json
 
 SIDE = 300  # pixels of the pictures made
 FILM = Shot("turntable", (SIDE, SIDE), 75, 25.0)
 NOVEL_VIEWS = 6
+SAMPLES = 30_000  # of each surface, for the distance between meshes
 MESHING = Meshing()
 Picture = UInt8[np.ndarray, "H W 3"]
 
@@ -57,7 +59,7 @@ def demo(out: Path, *, seconds: float, display: Display) -> tuple[dict[str, Any]
         "test_views": len(metrics["views"]),
         "video": film["video"],
         "mesh": {"file": file.as_posix(), **report(mesh)},
-        "mesh_distance": compare.distances(mesh, read_mesh(data / "mesh.ply")),
+        "mesh_distance": compare(mesh, read_mesh(data / "mesh.ply"), SAMPLES, generator=None),
         "contact_sheet": (out / "contact_sheet.png").as_posix(),
     }
     _lay_out(field, mesh, found)

@@ -11,7 +11,17 @@ from typing import Any
 from rayfield.core.check import DataError
 from rayfield.train.files import read_json
 
-PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-image", "trimesh", "av", "safetensors")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "numba",
+    "scipy",
+    "scikit-image",
+    "trimesh",
+    "libigl",
+    "av",
+    "safetensors",
+)
 
 
 def info(path: Path) -> tuple[dict[str, Any], str]:

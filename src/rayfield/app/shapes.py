@@ -19,11 +19,11 @@ from rayfield.data.shape_samples import (
     Shape,
     ShapeSampler,
     ShapeTraits,
-    inside_of,
     near_surface,
     read_shape,
 )
 from rayfield.geometry import meshio
+from rayfield.geometry.distance import inside_of
 from rayfield.geometry.marching import extract
 from rayfield.geometry.mesh import report, transform
 from rayfield.objectives.photometric import psnr

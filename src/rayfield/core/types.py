@@ -101,6 +101,14 @@ class Mesh:
     colors: UInt8[np.ndarray, "V 3"] | None = None
 
 
+@dataclass(frozen=True)
+class PointCloud:
+    """Points of a surface, with unit outward normals where they are known."""
+
+    points: Float[np.ndarray, "N 3"]
+    normals: Float[np.ndarray, "N 3"] | None = None
+
+
 class SceneTraits(NamedTuple):
     """What a method may know of a scene before it is built (scene units).
 

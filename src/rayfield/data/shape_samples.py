@@ -1,36 +1,30 @@
-"""Points in a cube and whether a mesh encloses them: what an occupancy field learns.
-
-Inside is where the generalised winding number (Jacobson et al. 2013; fast form Barill et al.
-2018) is 0.5 or more, which also holds for meshes with small holes. It comes from libigl, an
-optional dependency.
-"""
+"""Points in a cube and whether a mesh encloses them: what an occupancy field learns."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Generator, Tensor
 
-from rayfield.core.check import DataError, RayfieldError
+from rayfield.core.check import DataError
 from rayfield.core.types import Mesh
 from rayfield.data.picture import PictureBatch
-from rayfield.geometry.mesh import area, edge_uses, face_normals, transform
+from rayfield.geometry.distance import inside_of
+from rayfield.geometry.mesh import area, edge_uses, transform
 from rayfield.geometry.meshio import read_mesh
+from rayfield.geometry.sampling import sample_surface
 
 FILLED = 0.9  # of the cube's side by the longest side of the mesh
 POOL = 2**20  # points whose occupancy is found before training
 NEAR = 0.01  # spread of points near the surface, Tancik et al. 2020, Appendix
 RESOLUTION = 128  # cells a side of what is looked at
 BATCH = 2**15
-
-InsideFn = Callable[[Float[Tensor, "N 3"]], Bool[Tensor, " N"]]
 
 
 class ShapeTraits(NamedTuple):
@@ -89,30 +83,7 @@ def read_shape(path: Path) -> Shape:
     return Shape(path, fitted, world, tuple(notes), digest.hexdigest())
 
 
-def inside_of(mesh: Mesh) -> InsideFn:
-    """Whether points are inside a mesh. Raises RayfieldError if libigl is not installed."""
-    try:
-        import igl  # type: ignore[import-untyped]
-    except ImportError:
-        needs = "shapes need libigl; install it with: pip install 'rayfield[shapes]'"
-        raise RayfieldError(needs) from None
-    vertices = np.ascontiguousarray(mesh.vertices, np.float64)
-    faces = np.ascontiguousarray(mesh.faces, np.int64)
-
-    def inside(points: Float[Tensor, "N 3"]) -> Bool[Tensor, " N"]:
-        queries = np.ascontiguousarray(points.numpy(), np.float64)
-        return torch.from_numpy(igl.fast_winding_number(vertices, faces, queries) >= 0.5)
-
-    return inside
-
-
 def near_surface(mesh: Mesh, n: int, *, generator: Generator) -> Float[Tensor, "N 3"]:
     """`n` points spread evenly over the surface, each moved by a Gaussian of deviation NEAR."""
-    weights = torch.from_numpy(np.linalg.norm(face_normals(mesh), axis=1))
-    face = torch.multinomial(weights, n, replacement=True, generator=generator)
-    corners = torch.from_numpy(mesh.vertices[mesh.faces[face.numpy()]]).float()
-    u = torch.rand(n, 2, generator=generator)
-    root = u[:, :1].sqrt()
-    share = torch.cat([1 - root, root * (1 - u[:, 1:]), root * u[:, 1:]], dim=1)
-    points = (corners * share[..., None]).sum(dim=1)
+    points = torch.from_numpy(sample_surface(mesh, n, generator=generator).points).float()
     return points + NEAR * torch.randn(n, 3, generator=generator)
