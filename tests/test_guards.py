@@ -149,6 +149,7 @@ def project_files() -> list[Path]:
         for path in sorted(ROOT.rglob("*"))
         if path.is_file()
         and path.suffix in TEXT
+        and path.name != ".git"  # in a linked worktree, a file that points at the repository
         and not any(
             part in skipped or part.endswith(".egg-info") or (part[0] == "." and part != ".ci")
             for part in path.relative_to(ROOT).parts[:-1]
