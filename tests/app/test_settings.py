@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rayfield.app.catalogue import load_method
 from rayfield.app.settings import apply_settings, config_from_json
 from rayfield.core.check import DataError, UsageError
+from rayfield.core.types import FromData
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Config:
     radius: float | None = None
     sizes: tuple[int, ...] = (1, 2)
     betas: tuple[float, float] = (0.9, 0.99)
+    width: FromData[int] = 3
+    shape: FromData[tuple[int, ...]] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -76,6 +79,8 @@ def test_a_text_becomes_a_value_of_the_fields_type(setting, field, value):
         ("kind=c", "expected one of a, b"),
         ("sizes=1,x", "expected a whole number, got 'x'"),
         ("betas=0.5", "expected 2 values"),
+        ("width=4", "--set width: it follows from the data; leave it out"),
+        ("shape=4,4", "--set shape: it follows from the data; leave it out"),
     ],
 )
 def test_what_cannot_be_used_is_named(setting, said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -59,3 +60,45 @@ def test_sampling_in_chunks_changes_nothing(monkeypatch):
     expected = (lattice(sizes, extent) * 2).sum(-1).reshape(6, 9, 1)
     assert torch.equal(found, expected)
     assert not found.requires_grad
+
+
+class Settings(NamedTuple):
+    batch: int = 7
+    rate: float = 0.5
+    final_rate: float = 0.01
+    warmup: int = 10
+    sizes: tuple[int, ...] = (4, 6)
+
+
+def test_the_rate_rises_over_the_warm_up_and_falls_exponentially_to_its_last():
+    cfg = Settings()
+    assert coordinate.lr_factor(cfg, 0, 0.0) == pytest.approx(0.1)
+    assert coordinate.lr_factor(cfg, 9, 0.0) == 1.0
+    assert coordinate.lr_factor(cfg, 500, 0.5) == pytest.approx(0.1)
+    assert coordinate.lr_factor(cfg, 1000, 1.0) == pytest.approx(0.01)
+
+
+def test_all_parameters_are_trained_at_the_rate_of_the_settings(generator):
+    network = ReLUNetwork(2, 4, 1, generator=generator)
+    (group,) = coordinate.param_groups(network, Settings())
+    assert list(map(id, group["params"])) == list(map(id, network.parameters()))
+    assert group["lr"] == 0.5
+    assert coordinate.batch_size(network, Settings()) == 7
+
+
+@pytest.mark.parametrize("size", [None, (3, 5)])
+def test_a_picture_shows_the_field_at_the_centres_of_its_pixels(generator, size):
+    network = ReLUNetwork(2, 4, 3, generator=generator)
+    found = coordinate.image(network, Settings(), size=size)
+    rows, columns = size or (4, 6)
+    assert found.shape == (rows, columns, 3)
+    y, x = (rows - 0.5) / rows * 4 / 6, 0.5 / columns  # the picture is 1 wide and 4 / 6 high
+    with torch.no_grad():
+        corner = network(torch.tensor([[y, x]])).sigmoid()[0]
+    torch.testing.assert_close(found[-1, 0], corner)
+
+
+def test_a_signal_is_drawn_as_one_row(generator):
+    network = ReLUNetwork(1, 4, 2, generator=generator)
+    assert coordinate.image(network, Settings(sizes=(9,))).shape == (1, 9, 2)
+    assert coordinate.image(network, Settings(sizes=(9,)), size=(1, 5)).shape == (1, 5, 2)

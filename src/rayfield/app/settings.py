@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from rayfield.app.catalogue import suggestion
 from rayfield.core.check import DataError, UsageError
-from rayfield.core.types import File
+from rayfield.core.types import FROM_DATA, File
 
 C = TypeVar("C")
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -22,9 +22,11 @@ def apply_settings(config: C, settings: Iterable[str]) -> C:
     """The config with `field=value` texts applied.
 
     Values are read as the field's type: numbers, true/false, text, none, and comma-separated
-    tuples. Raises UsageError naming the field, with the nearest name for an unknown one.
+    tuples. Raises UsageError naming the field: an unknown one, with the nearest name, one that
+    follows from the data, or one that is given something else than its type.
     """
     hints = typing.get_type_hints(type(config))
+    marks = typing.get_type_hints(type(config), include_extras=True)
     changes: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
@@ -33,6 +35,8 @@ def apply_settings(config: C, settings: Iterable[str]) -> C:
             raise UsageError(f"--set {setting!r} is not of the form field=value")
         if name not in hints:
             raise UsageError(f"--set: there is no field {name!r}{suggestion(name, list(hints))}")
+        if FROM_DATA in typing.get_args(marks[name]):
+            raise UsageError(f"--set {name}: it {FROM_DATA}; leave it out")
         try:
             changes[name] = parse_value(text.strip(), hints[name])
         except ValueError as error:

@@ -15,7 +15,7 @@ Conventions (tested in tests/core/test_conventions.py, told in docs/conventions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, NewType
+from typing import Annotated, NamedTuple, NewType, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -25,6 +25,12 @@ from torch import Tensor
 # something from any folder; empty where there is none.
 File = NewType("File", str)
 NO_FILE = File("")
+
+# The type of a setting that only the data can tell (`FromData[int]`): a method's `adapt` takes it
+# over, and nobody sets it by hand.
+T = TypeVar("T")
+FROM_DATA = "follows from the data"
+FromData = Annotated[T, FROM_DATA]
 
 
 @dataclass(frozen=True)

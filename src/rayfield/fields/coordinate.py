@@ -1,20 +1,50 @@
-"""Coordinate networks: from a point, or features of it, to a value."""
+"""Coordinate networks: from a point, or features of it, to a value; how they are trained and drawn.
+
+`batch_size` to `image` are the part of a method's contract that all methods on these networks
+share, whatever features they give them.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from rayfield.math.lattice import lattice
+from rayfield.math.lattice import extent_of, lattice
 
 CHUNK = 2**15  # points evaluated at a time
 
 FieldFn = Callable[[Float[Tensor, "N D"]], Float[Tensor, "N C"]]
+
+
+@runtime_checkable
+class Settings(Protocol):
+    """What training and drawing need of a method's Config."""
+
+    @property
+    def batch(self) -> int:
+        """Samples of a batch."""
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate."""
+
+    @property
+    def final_rate(self) -> float:
+        """The last one, as a part of it."""
+
+    @property
+    def warmup(self) -> int:
+        """Steps until the highest."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape of the array learned from, without channels."""
 
 
 class ReLUNetwork(nn.Module):
@@ -52,3 +82,36 @@ def sampled(
     points = lattice(sizes, extent)
     values = torch.cat([field(part) for part in points.split(CHUNK)])
     return values.reshape(*sizes, -1)
+
+
+def batch_size(model: nn.Module, cfg: Settings) -> int:
+    """Samples of the next batch."""
+    return cfg.batch
+
+
+def param_groups(model: nn.Module, cfg: Settings) -> list[dict[str, Any]]:
+    """All parameters at one rate, with the constants of Adam."""
+    params = list(model.parameters())
+    return [{"params": params, "lr": cfg.rate, "betas": (0.9, 0.99), "eps": 1e-8}]
+
+
+def lr_factor(cfg: Settings, step: int, progress: float) -> float:
+    """Linear warm-up, then exponential decay to `final_rate`."""
+    return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
+
+
+def field(model: nn.Module) -> FieldFn:
+    """Values in [0, 1] of points [N, D], coordinates in the order of the array's axes.
+
+    `model` gives them before the sigmoid.
+    """
+    return lambda points: model(points).sigmoid()
+
+
+def image(
+    model: nn.Module, cfg: Settings, *, size: tuple[int, int] | None = None
+) -> Float[Tensor, "H W C"]:
+    """The picture at any size (height, width), its own if None; a signal is one row."""
+    sizes = cfg.sizes if size is None else size[-len(cfg.sizes) :]
+    values = sampled(field(model), sizes, extent=extent_of(cfg.sizes))
+    return values if values.ndim == 3 else values[None]

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from rayfield.core.check import UsageError
-from rayfield.core.types import NO_FILE, File
+from rayfield.core.types import NO_FILE, File, FromData
 from rayfield.data.picture import PictureBatch, PictureTraits
 from rayfield.fields.memory import CalmAverage, GoodWeights
 from rayfield.fields.unet import SkipHourglass, Upsampling
@@ -43,9 +43,9 @@ class Config:
     ema: float = 0.99
     backtrack: float = 5.0  # dB lost that bring the good weights back
     patience: int = 500  # steps without a calmer moment that end denoising; 0: the last step does
-    height: int = 0
-    width: int = 0
-    colors: int = 3
+    height: FromData[int] = 0
+    width: FromData[int] = 0
+    colors: FromData[int] = 3
 
 
 PAPER = Config(steps=3000, inputs=32, channels=(128,) * 5, patience=0)

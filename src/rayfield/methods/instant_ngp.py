@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from rayfield.core.types import RayBatch, Rays, Rendered, SceneTraits
+from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
 from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
 from rayfield.render import radiance
@@ -53,8 +53,8 @@ class Config:
     sparse: float = 0.1
     distortion: float = 0.0
     distortion_from: int = 100
-    contracted: bool = False
-    images: int = 1
+    contracted: FromData[bool] = False
+    images: FromData[int] = 1
     exposure: bool = False  # learn a colour gain for each photo
 
 

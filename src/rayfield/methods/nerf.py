@@ -24,7 +24,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from rayfield.core.check import UsageError
-from rayfield.core.types import RayBatch, Rays, Rendered, SceneTraits
+from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
 from rayfield.fields.nerf_mlp import NerfMLP
 from rayfield.render import hierarchical
 from rayfield.render.space import Kind, Space
@@ -52,7 +52,7 @@ class Config:
     background: Literal["white", "black", "random"] = "white"  # behind photos with alpha
     infinite: bool = False
     space: Literal["auto", "box", "contracted", "ndc"] = "auto"
-    forward: tuple[float, ...] = ()  # the frustum of "ndc", from the scene
+    forward: FromData[tuple[float, ...]] = ()  # the frustum of "ndc", from the scene
 
 
 PRESETS = {

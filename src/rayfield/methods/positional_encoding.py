@@ -13,18 +13,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from rayfield.core.types import NO_FILE, File
+from rayfield.core.types import NO_FILE, File, FromData
 from rayfield.data.picture import PictureBatch, PictureTraits
 from rayfield.data.shape_samples import ShapeTraits
-from rayfield.fields.coordinate import FieldFn, ReLUNetwork, sampled
+from rayfield.fields.coordinate import (
+    ReLUNetwork,
+    batch_size,
+    field,
+    image,
+    lr_factor,
+    param_groups,
+)
 from rayfield.math.fourier import positional_encoding
-from rayfield.math.lattice import extent_of
 from rayfield.objectives.pointwise import Misfit, misfit
+
+# The rest of the contract is that of all coordinate networks.
+__all__ = [
+    "PRESETS", "Config", "Model", "adapt", "batch_size", "build", "field", "image", "loss",
+    "lr_factor", "param_groups",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,8 +59,8 @@ class Config:
     misfit: Misfit = "mse"
     held_out: bool = False
     mask: File = NO_FILE
-    sizes: tuple[int, ...] = (256, 256)
-    channels: int = 3
+    sizes: FromData[tuple[int, ...]] = (256, 256)
+    channels: FromData[int] = 3
 
     def __post_init__(self) -> None:
         if min(self.layers, self.width, self.batch) < 1:
@@ -99,38 +110,8 @@ def build(cfg: Config, *, generator: Generator) -> Model:
     return Model(cfg, generator)
 
 
-def batch_size(model: Model, cfg: Config) -> int:
-    """Samples of the next batch."""
-    return cfg.batch
-
-
-def param_groups(model: Model, cfg: Config) -> list[dict[str, Any]]:
-    """Parameters and their rates."""
-    params = list(model.parameters())
-    return [{"params": params, "lr": cfg.rate, "betas": (0.9, 0.99), "eps": 1e-8}]
-
-
-def lr_factor(cfg: Config, step: int, progress: float) -> float:
-    """Linear warm-up, then exponential decay to `final_rate`."""
-    return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
-
-
 def loss(
     model: Model, batch: PictureBatch, cfg: Config, step: int, *, generator: Generator
 ) -> dict[str, Tensor]:
     """The misfit of a batch: squared error, or cross entropy of occupancy."""
     return misfit(model(batch.points), batch.values, batch.keep, kind=cfg.misfit)
-
-
-def field(model: Model) -> FieldFn:
-    """Values in [0, 1] of points [N, D], coordinates in the order of the array's axes."""
-    return lambda points: model(points).sigmoid()
-
-
-def image(
-    model: Model, cfg: Config, *, size: tuple[int, int] | None = None
-) -> Float[Tensor, "H W C"]:
-    """The picture at any size (height, width), its own if None; a signal is one row."""
-    sizes = cfg.sizes if size is None else size[-len(cfg.sizes) :]
-    values = sampled(field(model), sizes, extent=extent_of(cfg.sizes))
-    return values if values.ndim == 3 else values[None]

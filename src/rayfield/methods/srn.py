@@ -22,7 +22,7 @@ import torch
 from torch import Generator, Tensor
 
 from rayfield.core.check import UsageError
-from rayfield.core.types import RayBatch, Rays, Rendered, SceneTraits
+from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
 from rayfield.fields.conditioned import HyperMLP, NormMLP
 from rayfield.fields.srn import SceneNetworks, Stepper, start_depth
 from rayfield.objectives.photometric import mse
@@ -47,7 +47,7 @@ class Config:
     depth: float = 10.0  # on squared negative depths: the paper's 1e-3 times 1e4
     prior: float = 1.0  # on the mean square of codes
     code: int = 32
-    photos: tuple[int, ...] = ()  # none: a single scene, no codes
+    photos: FromData[tuple[int, ...]] = ()  # none: a single scene, no codes
 
 
 PRESETS = {
