@@ -22,6 +22,7 @@ ANSWERS = {  # by what it learns from, and by the verbs it offers
     "scenes": {"eval": ["render"], "render": ["render"]},
     "samples": {"eval": ["field", "image"], "render": ["image"], "export": ["field"]},
     "picture": {"eval": ["image"], "render": ["image"]},
+    "points": {"eval": ["surface"], "render": ["surface"], "export": ["surface"]},
 }
 
 

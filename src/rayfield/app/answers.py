@@ -17,6 +17,7 @@ from rayfield.app.rendering import render as render_field
 from rayfield.app.shapes import TrainedShape
 from rayfield.app.trained_class import TrainedClass
 from rayfield.app.trained_picture import TrainedPicture
+from rayfield.app.trained_surface import TrainedSurface, meshed
 from rayfield.core.check import UsageError
 
 Answer = tuple[dict[str, Any], str]
@@ -31,15 +32,18 @@ def evaluate(
     reference: Path | None,
     progress: Progress,
 ) -> Answer:
-    """How close it is to the data; `reference` is another picture to compare one with."""
-    if reference is not None and not isinstance(learned, TrainedPicture):
-        raise UsageError("--reference is for runs that learned one picture")
+    """How close it is to the data; `reference` is another picture or mesh to compare with."""
+    if reference is not None and not isinstance(learned, TrainedPicture | TrainedSurface):
+        raise UsageError("--reference is for runs that learned one picture or a surface")
     if isinstance(learned, TrainedField):
         found = evaluate_field(learned, split=split, save_renders=save_renders, progress=progress)
         return found, summary.of_evaluation(found, learned.run)
     if isinstance(learned, TrainedClass):
         found = learned.evaluate(split, save_renders=save_renders, progress=progress)
         return found, summary.of_class(found, learned.run)
+    if isinstance(learned, TrainedSurface):
+        found = learned.evaluate(reference=reference, progress=progress)
+        return found, summary.of_surface(found, learned.run)
     if isinstance(learned, TrainedPicture):
         found = learned.evaluate(reference=reference)
     else:
@@ -61,6 +65,9 @@ def render(
         return found, text
     if isinstance(learned, TrainedShape):
         raise UsageError(f"{learned.run.path}: learned a shape; write its mesh: rayfield export")
+    if isinstance(learned, TrainedSurface):
+        found = learned.render(shot, out=out, progress=progress)
+        return found, f"{found['frames']} pictures: {found['video']}"
     found = learned.render(size=shot.size, out=out)
     return found, f"{found['width']}x{found['height']}: {found['file']}"
 
@@ -68,11 +75,13 @@ def render(
 def export(
     learned: Learned, path: Path, meshing: Meshing, *, force: bool, progress: Progress
 ) -> Answer:
-    """The surface of a field or of a shape."""
+    """The surface of a field or of a shape, or the one that was learned."""
     if isinstance(learned, TrainedPicture | TrainedClass):
         raise UsageError(f"{learned.run.path}: has no surface; draw it: rayfield render")
     if isinstance(learned, TrainedField):
         found = export_field(learned, path, meshing, force=force, progress=progress)
+    elif isinstance(learned, TrainedSurface):
+        found = meshed(learned, path, meshing, force=force, progress=progress)
     elif meshing.threshold is not None:
         raise UsageError("--threshold is a density; the surface of a shape is at occupancy 0.5")
     else:

@@ -30,6 +30,7 @@ KINDS = {
     "scenes": "posed photos, or a folder of alike scenes, each a folder of posed photos",
     "samples": "a picture, a signal (.npy) or a mesh",
     "picture": "a picture",
+    "points": "a point cloud or a mesh",
 }
 
 METHODS: dict[str, Entry] = {
@@ -67,6 +68,12 @@ METHODS: dict[str, Entry] = {
         "denoise, inpaint or enlarge one picture by an untrained network (DIP, 2018)",
         ("eval", "render"),
         learns="picture",
+    ),
+    "igr": Entry(
+        "rayfield.methods.igr",
+        "signed distance from raw points, with or without normals (IGR, 2020)",
+        ("eval", "render", "export"),
+        learns="points",
     ),
 }
 

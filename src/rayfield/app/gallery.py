@@ -21,10 +21,10 @@ FIRST_SECONDS = 1.0
 
 
 class Shown(NamedTuple):
-    """A picture of what has been learned so far, and how close it is to the data."""
+    """A picture of what has been learned so far, and how close it is to the data (dB), if known."""
 
     picture: UInt8[np.ndarray, "H W 3"]
-    psnr: float
+    psnr: float | None = None
     remark: str = ""
 
 
@@ -72,7 +72,7 @@ class Gallery:
         return seconds >= wanted
 
     def take(self, step: int, seconds: float) -> None:
-        """Draw and keep it, with its PSNR. Raises OSError."""
+        """Draw and keep it, with its PSNR if there is one. Raises OSError."""
         taken = self._history(step)
         if taken and taken[-1]["step"] == step:
             return
@@ -82,10 +82,12 @@ class Gallery:
         self._run.figures.mkdir(exist_ok=True)
         name = f"preview-{step:07d}.png"
         Image.fromarray(shown.picture).save(self._run.figures / name)
-        row = {"file": name, "step": step, "seconds": seconds, "psnr": min(shown.psnr, 99.0)}
+        close = None if shown.psnr is None else min(shown.psnr, 99.0)
+        row = {"file": name, "step": step, "seconds": seconds, "psnr": close}
         taken.append(row | {"remark": shown.remark})
         write_json(self._index, {"view": self._words.view, "frames": taken})
-        self._display.preview(seconds, shown.psnr)
+        if shown.psnr is not None:
+            self._display.preview(seconds, shown.psnr)
 
     def finish(self, step: int, seconds: float) -> None:
         """The last picture, and the strip of all of them. Raises OSError."""

@@ -9,9 +9,10 @@ from rayfield.app.field import TrainedField, open_field, restore
 from rayfield.app.shapes import TrainedShape
 from rayfield.app.trained_class import TrainedClass
 from rayfield.app.trained_picture import TrainedPicture
+from rayfield.app.trained_surface import TrainedSurface
 from rayfield.core.check import UsageError
 
-Learned = TrainedField | TrainedClass | TrainedPicture | TrainedShape
+Learned = TrainedField | TrainedClass | TrainedPicture | TrainedShape | TrainedSurface
 
 
 def open_learned(path: Path | str, verb: str | None = None) -> Learned:
@@ -30,6 +31,8 @@ def open_learned(path: Path | str, verb: str | None = None) -> Learned:
         return TrainedClass(*restored)
     if entry.learns in ("photos", "scenes"):
         return open_field(restored)
+    if entry.learns == "points":
+        return TrainedSurface(*restored)
     if entry.learns == "samples" and len(restored.cfg.sizes) == 3:
         return TrainedShape(*restored)
     return TrainedPicture(*restored)

@@ -40,10 +40,12 @@ def curves(
         points = [(row["seconds"], row["psnr"]) for row in rows if row.get("psnr") is not None]
         if points:
             _smoothed(right, np.array(points), BLUE, "training batch")
-        if previews:
-            xy = np.array([(row["seconds"], row["psnr"]) for row in previews])
+        seen = [(row["seconds"], row["psnr"]) for row in previews if row["psnr"] is not None]
+        if seen:
+            xy = np.array(seen)
             right.plot(xy[:, 0], xy[:, 1], "o-", color=ORANGE, ms=4, lw=1.2, label=previewed)
         dress(right, title="PSNR, dB", x="seconds of training")
+        right.set_visible(bool(points or seen))
         figure.tight_layout()
     save(figure, path)
 

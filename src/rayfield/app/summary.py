@@ -69,6 +69,19 @@ def of_values(found: dict[str, Any], run: Run) -> str:
     return "\n".join([*lines, f"values: {run.metrics}"])
 
 
+def of_surface(found: dict[str, Any], run: Run) -> str:
+    """A surface beside the data and the reference, and whether its mesh can be trusted."""
+    mesh = found["mesh"]
+    closed = "closed" if mesh["boundary_edges"] == 0 else f"{mesh['boundary_edges']} open edges"
+    lines = [f"{k:22} {v:.5f}" for k, v in found.items() if isinstance(v, float)]
+    if "reference" in found:
+        true = {k: v for k, v in found["reference"].items() if k not in ("file", "samples")}
+        lines += [f"beside {found['reference']['file']}:"]
+        lines += [f"{k:22} {v:.5f}" for k, v in true.items()]
+    lines.append(f"mesh: {mesh['faces']:,} faces, {closed}, {mesh['components']} components")
+    return "\n".join([*lines, f"protocol: {found['protocol']}", f"values: {run.metrics}"])
+
+
 def _row(name: str, values: dict[str, Any]) -> str:
     similar = "" if values["ssim"] is None else f"{values['ssim']:.4f}"
     return f"{name[-24:]:24} {float(values['psnr']):7.2f} {similar:>7}"

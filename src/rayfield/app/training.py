@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from rayfield.app.catalogue import find_method, suggestion
+from rayfield.app.clouds import open_points
 from rayfield.app.contract import Method
 from rayfield.app.display import Display, Quiet
 from rayfield.app.field import method_named
@@ -37,6 +38,7 @@ READERS: dict[str, Callable[..., Source]] = {
     "scenes": open_scenes,
     "samples": open_samples,
     "picture": open_picture,
+    "points": open_points,
 }
 
 

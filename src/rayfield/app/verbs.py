@@ -83,8 +83,8 @@ class Eval(Common):
     """which photos"""
     save_renders: Flag = False
     """keep the rendered views in RUN/renders/"""
-    reference: Annotated[Path | None, told(metavar="IMAGE")] = None
-    """a picture's run: compare with this picture, e.g. the clean one, instead of the data"""
+    reference: Annotated[Path | None, told(metavar="FILE")] = None
+    """compare with this picture, e.g. the clean one, instead of the data, or with this mesh too"""
 
     def run(self, display: Display) -> Result:
         """Evaluate."""

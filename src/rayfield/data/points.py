@@ -1,0 +1,217 @@
+"""Points of a surface, from a file of points or of a mesh: what implicit surfaces are learned from.
+
+They are moved into the cube [-1, 1]^3 of the scene: the middle of their box to the origin, its
+longest side to 2 HALF_SIDE. All of that happens in float64, so offsets of survey coordinates and
+tiny units are harmless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.spatial import cKDTree
+from torch import Generator, Tensor
+
+from rayfield.core.check import DataError
+from rayfield.core.types import Mesh, PointCloud
+from rayfield.data.pointfiles import read_raw
+from rayfield.geometry.mesh import transform
+from rayfield.geometry.sampling import sample_surface
+
+HALF_SIDE = 0.8  # of the longest side of the points' box, in scene units
+NEIGHBOUR = (
+    50  # whose distance is the spread of a point, Gropp et al. 2020 and Atzmon & Lipman 2020
+)
+FROM_MESH = 100_000  # points that are taken of a mesh
+MOST_POINTS = 250_000  # Atzmon & Lipman 2020; more are thinned out
+FEWEST = 10
+FLAT = 1e-4  # of the greatest extent: what is thinner has no volume
+HUGE = 1e100  # coordinates whose squares are not far from the largest numbers
+UNIT = 1e-3  # by which the length of a normal may be off without a remark
+ALONE = 2048  # queries from which on threads pay
+
+DistanceFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
+
+
+class CloudTraits(NamedTuple):
+    """What a method may know of points before it is built: how many, and whether with normals."""
+
+    count: int  # type: ignore[assignment]  # hides tuple.count, unused
+    has_normals: bool
+
+
+class PointBatch(NamedTuple):
+    """Points of a surface, in scene units.
+
+    `normals` are unit and outward, or zero where `oriented` is false; `spread` is the distance to
+    the 50th neighbour; `distance` gives the distance of any points to the nearest of all the data.
+    """
+
+    points: Float[Tensor, "N 3"]
+    normals: Float[Tensor, "N 3"]
+    spread: Float[Tensor, " N"]
+    oriented: bool
+    distance: DistanceFn
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points in the scene's cube, unit outward normals if they have some, and the way back.
+
+    `mesh`: the surface that the points were taken of, where one was given, in the scene's cube.
+    """
+
+    path: Path
+    points: Float[np.ndarray, "N 3"]
+    normals: Float[np.ndarray, "N 3"] | None
+    mesh: Mesh | None
+    world_from_scene: Float[np.ndarray, "4 4"]
+    notes: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def traits(self) -> CloudTraits:
+        """What a method is told of the points."""
+        return CloudTraits(len(self.points), self.normals is not None)
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """For nearest neighbours."""
+        return cKDTree(self.points)
+
+
+class PointSampler:
+    """Random points out of a cloud."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        points = cloud.points
+        self._points = torch.from_numpy(points).float()
+        self._oriented = cloud.normals is not None
+        normals = np.zeros_like(points) if cloud.normals is None else cloud.normals
+        self._normals = torch.from_numpy(normals).float()
+        self._spread = torch.from_numpy(spreads(cloud)).float()
+        self._distance = distance_to(cloud)
+
+    def sample(self, n: int, *, generator: Generator) -> PointBatch:
+        """`n` of the points, with replacement."""
+        chosen = torch.randint(len(self._points), (n,), generator=generator)
+        return PointBatch(
+            self._points[chosen],
+            self._normals[chosen],
+            self._spread[chosen],
+            self._oriented,
+            self._distance,
+        )
+
+
+def spreads(cloud: Cloud) -> Float[np.ndarray, " N"]:
+    """The distance of every point to its 50th neighbour, or its last one where there are fewer."""
+    last = min(NEIGHBOUR + 1, len(cloud.points))  # counting from 1, and the point itself
+    distance, _ = cloud.tree.query(cloud.points, k=[last], workers=-1)
+    return distance[:, 0]
+
+
+def distance_to(cloud: Cloud) -> DistanceFn:
+    """Distances to the nearest point of a cloud, as a function of tensors; without gradient."""
+
+    def distance(points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        threads = -1 if len(points) >= ALONE else 1
+        found, _ = cloud.tree.query(points.detach().numpy(), workers=threads)
+        return torch.from_numpy(found).float()
+
+    return distance
+
+
+def read_points(path: Path) -> Cloud:
+    """Read points, or 100,000 evenly spread ones of a mesh, and move them into the scene's cube.
+
+    Raises DataError for anything that no surface can be learned from.
+    """
+    raw = read_raw(path)
+    mesh = raw if isinstance(raw, Mesh) else None
+    cloud = sample_surface(raw, FROM_MESH, generator=None) if isinstance(raw, Mesh) else raw
+    _check_numbers(path, cloud.points)
+    cloud, notes = _thinned(cloud)
+    _check_extent(path, cloud.points)
+    low, high = cloud.points.min(axis=0), cloud.points.max(axis=0)
+    scale = float((high - low).max()) / (2 * HALF_SIDE)
+    world = np.diag([scale, scale, scale, 1.0])
+    world[:3, 3] = low + (high - low) / 2
+    points = (cloud.points - world[:3, 3]) / scale
+    directions = None
+    if cloud.normals is not None:
+        directions, more = _repaired(points, cloud.normals)
+        notes += more
+    digest = hashlib.sha256(np.ascontiguousarray(cloud.points).tobytes())
+    if cloud.normals is not None:
+        digest.update(np.ascontiguousarray(cloud.normals).tobytes())
+    if mesh is not None:
+        mesh = transform(mesh, np.linalg.inv(world))
+    return Cloud(path, points, directions, mesh, world, tuple(notes), digest.hexdigest())
+
+
+def _check_numbers(path: Path, points: np.ndarray) -> None:
+    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    if len(bad):
+        what = f"{len(bad)} of {len(points)} points are NaN or infinite, first number {bad[0]}"
+        raise DataError(path, what, "leave them out")
+
+
+def _thinned(cloud: PointCloud) -> tuple[PointCloud, list[str]]:
+    """Every place once, and at most MOST_POINTS of them."""
+    points, notes = cloud.points, []
+    keep = np.sort(np.unique(points, axis=0, return_index=True)[1])
+    if len(keep) < len(points):
+        notes.append(f"{len(points) - len(keep)} repeated points left out")
+    if len(keep) > MOST_POINTS:
+        notes.append(f"{MOST_POINTS} of {len(keep)} points are used, chosen at random")
+        order = torch.randperm(len(keep), generator=torch.Generator().manual_seed(0)).numpy()
+        keep = keep[np.sort(order[:MOST_POINTS])]
+    normals = None if cloud.normals is None else cloud.normals[keep]
+    return PointCloud(points[keep], normals), notes
+
+
+def _check_extent(path: Path, points: np.ndarray) -> None:
+    """Refuse points that span no volume."""
+    fix = "give points all over the surface of a solid"
+    if len(points) < FEWEST:
+        what = f"holds {len(points)} different points where at least {FEWEST} are needed"
+        raise DataError(path, what, fix)
+    if not np.abs(points).max() < HUGE:
+        raise DataError(path, f"has coordinates beyond {HUGE:g}", "change their unit")
+    centred = points - points.mean(axis=0)
+    longest = np.abs(centred).max()
+    sizes = np.linalg.svd(centred / longest, compute_uv=False)
+    for axis, name in ((1, "on a line"), (2, "in a plane")):
+        if sizes[axis] < FLAT * sizes[0]:
+            raise DataError(path, f"all {len(points)} points lie {name}", fix)
+
+
+def _repaired(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
+    """Unit normals that look outwards, and what was done to them; None if all are zero."""
+    notes = []
+    lengths = np.linalg.norm(normals, axis=1)
+    good = np.isfinite(lengths) & (lengths > 0)
+    if not good.any():
+        return None, ["all normals are zero: they are ignored"]
+    unit = np.zeros_like(normals)
+    unit[good] = normals[good] / lengths[good, None]
+    if not good.all():
+        unit[~good] = unit[good][cKDTree(points[good]).query(points[~good])[1]]
+        notes.append(f"{int((~good).sum())} normals are zero: those of the nearest points are used")
+    off = int((np.abs(lengths[good] - 1) > UNIT).sum())
+    if off:
+        notes.append(f"{off} normals are not of length 1: they are made so")
+    # The volume enclosed, by the divergence theorem, with equal areas for all points.
+    if (unit * (points - points.mean(axis=0))).sum() < 0:
+        unit = -unit
+        notes.append("the normals look inwards: they are turned round")
+    return unit, notes

@@ -1,0 +1,88 @@
+"""Networks that start as a sphere: from a point to the signed value of an implicit surface.
+
+Geometric initialisation: Atzmon & Lipman 2020, arXiv:1911.10414, Theorem 1; the form with softplus
+and a skip connection: Gropp et al. 2020, arXiv:2002.10099, Sec. 5.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+
+class Start(NamedTuple):
+    """The last layer at the start: weights of mean `slope` sqrt(pi / inputs) and deviation
+    `deviation`, bias -`radius`.
+
+    A wide ReLU network is then `slope` |x| - `radius`.
+    """
+
+    slope: float = 1.0
+    deviation: float = 1e-5
+    radius: float = 1.0
+
+
+SPHERE = Start()
+
+
+class GeometricMLP(nn.Module):
+    """`layers` hidden layers of `width` units, one output, negative inside.
+
+    The units are softplus of sharpness `beta`, or ReLU where that is infinite. The point joins
+    again before each of the `skips` (counted from 0); the layer before is that much narrower and
+    both are divided by sqrt(2). Weights start normal with variance 2 / outputs, biases zero.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        *,
+        skips: tuple[int, ...] = (),
+        beta: float = 100.0,
+        start: Start = SPHERE,
+        generator: Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.skips, self.beta = frozenset(skips), beta
+        self.layers = nn.ModuleList()
+        for index in range(layers + 1):
+            inputs = width if index else 3
+            outputs = width - 3 * (index + 1 in self.skips) if index < layers else 1
+            layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+            with torch.no_grad():
+                layer.weight.normal_(0, math.sqrt(2 / outputs), generator=generator)
+                layer.bias.zero_()
+            self.layers.append(layer)
+        with torch.no_grad():
+            mean = start.slope * math.sqrt(math.pi / width)
+            layer.weight.normal_(mean, start.deviation, generator=generator)
+            layer.bias.fill_(-start.radius)
+
+    def forward(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        """Signed values of points."""
+        *hidden, last = self.layers
+        x = points
+        for index, layer in enumerate(hidden):
+            if index in self.skips:
+                x = torch.cat([x, points], dim=1) / math.sqrt(2)
+            x = self._unit(layer(x))
+        return last(x)[:, 0]
+
+    def value_and_gradient(
+        self, points: Float[Tensor, "N 3"]
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]:
+        """Signed values of points and their gradients there, of which losses can be made."""
+        with torch.enable_grad():
+            points = points.detach().requires_grad_()
+            value = self(points)
+            return value, torch.autograd.grad(value.sum(), points, create_graph=True)[0]
+
+    def _unit(self, x: Float[Tensor, "N C"]) -> Float[Tensor, "N C"]:
+        if math.isinf(self.beta):
+            return torch.relu(x)
+        return nn.functional.softplus(x, beta=self.beta)
