@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rayfield.fields.hashgrid import HashGrid
-from rayfield.kernels.hash_encode import encode, scatter
+from rayfield.kernels.hash_encode import GROUP, encode, scatter
 
 LAYOUTS = {
     "dense": {"levels": 3, "entries": 1 << 12, "base": 3, "finest": 12},
@@ -30,18 +30,25 @@ def random_grid(layout: str, generator: torch.Generator) -> HashGrid:
 def encoded(grid: HashGrid, points: torch.Tensor) -> torch.Tensor:
     """The kernel's features of all points, one row beyond each end left alone."""
     table = grid.table.detach().half().view(torch.int16).numpy()
-    rows = torch.nn.functional.pad(points, (0, 0, 1, 1)).contiguous().numpy()
+    rows, last = with_storage(points), len(points) + 1
     out = np.full((len(rows), 4 * len(grid.resolutions)), 55, np.float32)
-    encode(table, grid.levels(), rows, 1, len(rows) - 1, out)
-    assert (out[[0, -1]] == 55).all()
-    return torch.from_numpy(out[1:-1])
+    encode(table, grid.levels(), rows, 1, last, out)
+    assert (out[0] == 55).all()
+    assert (out[last:] == 55).all()
+    return torch.from_numpy(out[1:last])
+
+
+def with_storage(points: torch.Tensor) -> np.ndarray:
+    """The points from row 1 on; what the last group reads beyond them is not a number."""
+    return torch.nn.functional.pad(points, (0, 0, 1, GROUP), value=torch.nan).numpy()
 
 
 def scattered(grid: HashGrid, points: torch.Tensor, reverse: torch.Tensor) -> torch.Tensor:
     gradient = np.zeros(grid.table.shape, np.float32)
-    rows, reverse = points.contiguous().numpy(), reverse.contiguous().numpy()
+    rows, last = with_storage(points), len(points) + 1
+    padded = torch.nn.functional.pad(reverse, (0, 0, 1, GROUP), value=torch.nan).numpy()
     for level in range(grid.active):
-        scatter(gradient, grid.levels(), level, rows, 0, len(rows), reverse)
+        scatter(gradient, grid.levels(), level, rows, 1, last, padded)
     return torch.from_numpy(gradient)
 
 

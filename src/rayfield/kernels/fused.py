@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from rayfield.core.types import Rays
 from rayfield.kernels import march
-from rayfield.kernels.hash_encode import Levels
+from rayfield.kernels.hash_encode import GROUP, Levels
 from rayfield.kernels.pool import pool, zeros
 from rayfield.kernels.radiance import (
     TILE,
@@ -200,6 +200,7 @@ class Render(torch.autograd.Function):
 def density(renderer: Renderer, matrices: tuple[Tensor, ...], points: Tensor) -> Tensor:
     """Density at points of the unit cube [N, 3]; no gradient."""
     sigma = torch.empty(len(points))
+    padded = nn.functional.pad(points, (0, 0, 0, GROUP)).numpy()
     pool().run(densities, renderer.refresh(), renderer.levels, _weights(matrices),
-               points.contiguous().numpy(), sigma.numpy())  # fmt: skip
+               padded, sigma.numpy())  # fmt: skip
     return sigma

@@ -230,8 +230,11 @@ def render_chunks(ticket, weights, store, batch, image, cutoff):
 
 @kernel
 def densities(ticket, table, levels, weights, position, sigma):
-    """sigma[s] of points in the unit cube, blocks of points shared out among threads."""
-    total = position.shape[0]
+    """sigma[s] of points in the unit cube, blocks of points shared out among threads.
+
+    The positions need storage for a whole group behind the last point.
+    """
+    total = sigma.shape[0]
     encoding = np.empty((_BLOCK, weights.hidden.shape[1]), np.float32)
     hidden = np.empty((TILE, weights.hidden.shape[0]), np.float32)
     geometry = np.empty((TILE, weights.geometry.shape[0]), np.float32)
@@ -239,10 +242,10 @@ def densities(ticket, table, levels, weights, position, sigma):
         first = take_ticket(ticket) * _BLOCK
         if first >= total:
             break
-        here = position[first : first + _BLOCK]
-        encode(table, levels, here, 0, here.shape[0], encoding)
-        for s in range(0, here.shape[0], TILE):
-            n = min(TILE, here.shape[0] - s)
+        count = min(_BLOCK, total - first)
+        encode(table, levels, position[first:], 0, count, encoding)
+        for s in range(0, count, TILE):
+            n = min(TILE, count - s)
             layer(hidden, 0, encoding, s, weights.hidden_t, n, True)
             layer(geometry, 0, hidden, 0, weights.geometry_t, n, False)
             for i in range(n):
