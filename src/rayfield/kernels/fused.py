@@ -80,7 +80,8 @@ class Renderer:
         need = rows + (march.CHUNKS + 1) * _ALIGN + TILE
         if self.rows < need:
             self.rows = max(need, self.rows * 3 // 2)
-            self.store = _allocate(self.rows, *(m.shape for m in matrices[:4]))
+            hidden, geometry = matrices[:2]
+            self.store = _allocate(self.rows, hidden.shape[1], geometry.shape[0])
 
     def pack(self, grid: march.Grid, rays: Rays, jitter: Tensor | None, capacity: int) -> Packed:
         """Count the samples of the rays, and cut the rays that fit into chunks of equal work."""
@@ -129,23 +130,23 @@ def _bundle(rays: Rays, jitter: Tensor | None) -> march.Bundle:
     return march.Bundle(*(x.contiguous().numpy() for x in tensors))
 
 
-def _allocate(rows: int, *shapes: tuple[int, ...]) -> Store:
-    """Rows of storage for matrices [out, in] of these shapes (hidden, geometry, colour 1, 2)."""
+def _allocate(rows: int, features: int, geometry: int) -> Store:
+    """Rows of storage for so many features of the encoding and outputs of the density network."""
 
     def floats(*shape: int) -> np.ndarray:
         return np.empty((rows, *shape), np.float32)
 
-    (_, features), (geometry, _), (color1, _), (color2, _) = shapes
     return Store(
         floats(3), floats(), floats(), floats(), floats(), np.empty(rows, np.int32),
-        floats(features), floats(geometry), floats(color1), floats(color2), floats(_RGB),
+        floats(features), floats(geometry), floats(_RGB),
     )  # fmt: skip
 
 
 def _weights(matrices: tuple[Tensor, ...]) -> Weights:
-    hidden, geometry, color1, color2, rgb = (m.detach() for m in matrices)
+    hidden, geometry, first, color2, rgb = (m.detach() for m in matrices)
+    color1, view = first.split(len(geometry), dim=1)
     rgb = nn.functional.pad(rgb, (0, 0, 0, _RGB - len(rgb)))
-    plain = [m.contiguous().numpy() for m in (hidden, geometry, color1, color2, rgb)]
+    plain = [m.contiguous().numpy() for m in (hidden, geometry, view, color1, color2, rgb)]
     return Weights(*plain, *(np.ascontiguousarray(m.T) for m in plain))
 
 
@@ -161,7 +162,8 @@ class Render(torch.autograd.Function):
         weights = _weights(matrices)
         store = renderer.store
         live, kept = np.zeros(packed.used, np.int64), np.zeros(march.CHUNKS, np.int64)
-        batch = Batch(harmonics.numpy(), packed.first, packed.count, live,
+        padded = nn.functional.pad(harmonics, (0, 0, 0, _ALIGN)).numpy()
+        batch = Batch(padded, packed.first, packed.count, live,
                       packed.rays, packed.begin, kept)  # fmt: skip
         outputs = [torch.empty(packed.used, 3)] + [torch.empty(packed.used) for _ in range(3)]
         image = Image(*(x.numpy() for x in outputs))
@@ -184,7 +186,7 @@ class Render(torch.autograd.Function):
             )
         renderer.forwards += 1  # this pass overwrites the activations: no second one
         reverse = Image(*(x.contiguous().numpy() for x in (color, opacity, depth, distortion)))
-        shapes = [w.shape for w in weights[:5]]
+        shapes = [w.shape for w in weights[: len(weights) // 2]]
         grads = Gradients(*(np.zeros((march.CHUNKS, *shape), np.float32) for shape in shapes))
         store = renderer.store
         pool().run(backward_chunks, weights, store, batch, image, reverse, grads)
@@ -193,8 +195,9 @@ class Render(torch.autograd.Function):
                 table.grad = zeros(tuple(table.shape))
             gradient = table.grad.numpy()
             pool().run(scatter_chunks, gradient, renderer.levels, store, batch)
-        *first, rgb = (torch.from_numpy(g.sum(0)) for g in grads)
-        return (None, None, None, None, None, *first, rgb[:3])
+        hidden, geometry, view, color1, color2, rgb = (torch.from_numpy(g.sum(0)) for g in grads)
+        first = torch.cat([color1, view], dim=1)
+        return (None, None, None, None, None, hidden, geometry, first, color2, rgb[:3])
 
 
 def density(renderer: Renderer, matrices: tuple[Tensor, ...], points: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 
 from rayfield.kernels.jit import data_pointer, kernel, splat
 
-STORE, RELU, MASK, ADD = range(4)
+STORE, RELU, MASK, ADD, ADD_RELU = range(5)
 ROWS = 8  # rows of the micro-kernel; sample counts are padded up to a multiple of it
 
 _wide = llvm.get_host_cpu_features().get("avx512f", False)
@@ -38,7 +38,8 @@ def _micro_kernel(rows, vectors, lanes, epilogue):
 
     Called as f(C, c, c_row, A, a, a_row, a_col, B, b, b_row, M, m, m_row, depth): arrays with
     the offset of the block's first element and their strides, all in elements. The epilogue
-    stores, stores max(., 0), stores where M > 0 and zero elsewhere, or adds to C.
+    stores, stores max(., 0), stores where M > 0 and zero elsewhere, adds to C, or stores
+    max(C + ., 0).
     """
     vector = ir.VectorType(_FLOAT, lanes)
     zero = ir.Constant(vector, [0.0] * lanes)
@@ -75,15 +76,15 @@ def _micro_kernel(rows, vectors, lanes, epilogue):
             for v in range(vectors):
                 place = element(c, index(r), c_row, index(v * lanes))
                 value = builder.load(sums[r][v])
-                if epilogue == RELU:
+                if epilogue in (ADD, ADD_RELU):
+                    value = builder.fadd(builder.load(place, align=4), value)
+                if epilogue in (RELU, ADD_RELU):
                     keep = builder.fcmp_ordered(">", value, zero)
                     value = builder.select(keep, value, zero)
                 elif epilogue == MASK:
                     other = element(m, index(r), m_row, index(v * lanes))
                     mask = builder.load(other, align=4)
                     value = builder.select(builder.fcmp_ordered(">", mask, zero), value, zero)
-                elif epilogue == ADD:
-                    value = builder.fadd(builder.load(place, align=4), value)
                 builder.store(value, place, align=4)
         return context.get_dummy_value()
 
@@ -118,6 +119,7 @@ def _product(epilogue):
     rounded up to a multiple of ROWS, so C, A and M need that many rows of storage.
     """
     strip = _micro_kernel(ROWS, BLOCK, LANES, epilogue)
+    middle = _micro_kernel(ROWS, 1, LANES, epilogue)
     tail = _micro_kernel(ROWS, 1, _TAIL, epilogue)
 
     @kernel
@@ -129,6 +131,10 @@ def _product(epilogue):
                 strip(C, cr + n, c_row, A, ar, a_row, a_col, B, b + n, b_row,
                       M, mr + n, m_row, depth)  # fmt: skip
                 n += _STRIP
+            while LANES > _TAIL and n + LANES <= columns:
+                middle(C, cr + n, c_row, A, ar, a_row, a_col, B, b + n, b_row,
+                       M, mr + n, m_row, depth)  # fmt: skip
+                n += LANES
             while n < columns:
                 tail(C, cr + n, c_row, A, ar, a_row, a_col, B, b + n, b_row,
                      M, mr + n, m_row, depth)  # fmt: skip
@@ -137,7 +143,9 @@ def _product(epilogue):
     return product
 
 
-_store, _relu, _mask, _add = (_product(epilogue) for epilogue in (STORE, RELU, MASK, ADD))
+_store, _relu, _mask, _add, _add_relu = (
+    _product(epilogue) for epilogue in (STORE, RELU, MASK, ADD, ADD_RELU)
+)
 
 
 @kernel
@@ -155,6 +163,25 @@ def layer(Y, y, X, x, Wt, count, relu):
 
 
 @kernel
+def layer_onto(Y, y, X, x, Wt, count):
+    """Y[y : y + count] = max(Y[y : y + count] + X[x : x + count] Wt, 0); arguments as of `layer`.
+
+    Rows of Y are as wide as out, and those of X as in.
+    """
+    inputs, outputs = Wt.shape
+    _add_relu(Y, y * outputs, outputs, X, x * inputs, inputs, 1, Wt, 0, outputs, Y, 0, 0,
+              count, outputs, inputs)  # fmt: skip
+
+
+@kernel
+def add_outer(dW, dY, dy, X, x, count):
+    """dW += dY[dy : dy + count]^T X[x : x + count], the weights' part of `layer_backward`."""
+    outputs, inputs = dW.shape
+    xs, ys = X.shape[1], dY.shape[1]
+    _add(dW, 0, inputs, dY, dy * ys, 1, ys, X, x * xs, xs, X, 0, 0, outputs, inputs, count)
+
+
+@kernel
 def layer_backward(dX, dx, dY, dy, W, X, x, columns, count, dW, relu):
     """Reverse of `layer` on `count` rows: dX = dY W (zero where X <= 0 if `relu`); adds to dW.
 
@@ -163,7 +190,7 @@ def layer_backward(dX, dx, dY, dy, W, X, x, columns, count, dW, relu):
     """
     outputs, inputs = W.shape
     xs, ys, ds = X.shape[1], dY.shape[1], dX.shape[1]
-    _add(dW, 0, inputs, dY, dy * ys, 1, ys, X, x * xs, xs, X, 0, 0, outputs, inputs, count)
+    add_outer(dW, dY, dy, X, x, count)
     if relu:
         _mask(dX, dx * ds, ds, dY, dy * ys, ys, 1, W, 0, inputs, X, x * xs, xs,
               count, columns, outputs)  # fmt: skip

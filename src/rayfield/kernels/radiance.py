@@ -6,7 +6,7 @@ The batch is cut into a fixed number of chunks of whole rays. Encoding runs over
 level by level (tables are larger than a core's cache); everything after it runs chunk by chunk,
 in tiles of rows that stay in cache. Samples behind an opaque surface are dropped before the
 colour network, by moving the rows of the remaining ones together. The reverse recomputes the
-density network's hidden layer, which costs less than storing it.
+hidden layers, which costs less than storing them: memory is slower than the products.
 
 Rates: density = exp(first geometry feature); colour = logistic; no biases, as in Instant-NGP.
 """
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import float32
 
-from rayfield.kernels.gemm import layer
+from rayfield.kernels.gemm import ROWS, layer, layer_onto
 from rayfield.kernels.hash_encode import encode
 from rayfield.kernels.jit import kernel, take_ticket
 from rayfield.kernels.march import CHUNKS
@@ -31,15 +31,21 @@ LOG_DENSITY_START = -1.5  # of an untrained field: thin fog, so that nothing is 
 
 
 class Weights(NamedTuple):
-    """The two MLPs: matrices [out, in] and their transposes; `rgb` is padded to 8 outputs."""
+    """The two MLPs: matrices [out, in] and their transposes; `rgb` is padded to 8 outputs.
+
+    The first matrix of the colour network is cut into its columns for the geometry features
+    (`color1`) and for the view direction (`direction`).
+    """
 
     hidden: np.ndarray
     geometry: np.ndarray
+    direction: np.ndarray
     color1: np.ndarray
     color2: np.ndarray
     rgb: np.ndarray
     hidden_t: np.ndarray
     geometry_t: np.ndarray
+    direction_t: np.ndarray
     color1_t: np.ndarray
     color2_t: np.ndarray
     rgb_t: np.ndarray
@@ -49,7 +55,7 @@ class Store(NamedTuple):
     """What is kept of each sample, one row each (capacity rows, plus padding).
 
     position [S, 3] in the unit cube, start, delta, sigma, through (transmittance in front) [S],
-    ray [S] int32, encoding [S, 4 L], geometry [S, 16], color1, color2 [S, 64], rgb [S, 8].
+    ray [S] int32, encoding [S, 4 L], geometry [S, 16], rgb [S, 8].
     """
 
     position: np.ndarray
@@ -60,15 +66,13 @@ class Store(NamedTuple):
     ray: np.ndarray
     encoding: np.ndarray
     geometry: np.ndarray
-    color1: np.ndarray
-    color2: np.ndarray
     rgb: np.ndarray
 
 
 class Batch(NamedTuple):
     """How the samples of a batch are packed.
 
-    harmonics [R, 16]: view directions as spherical harmonics; first, count [R]: a ray's samples;
+    harmonics [R + padding, 16]: view directions as spherical harmonics; first, count [R]: a ray's samples;
     live [R]: how many of them were kept; rays [CHUNKS + 1]: first ray of each chunk;
     begin, kept [CHUNKS]: first row of a chunk (a multiple of 8) and its kept samples.
     """
@@ -153,26 +157,38 @@ def _terminate(store, batch, chunk, cutoff):
 
 
 @kernel
-def _color_input(store, harmonics, first, n, out):
-    """Rows of the colour network's input: geometry features, then the view direction."""
-    width = store.geometry.shape[1]
-    for i in range(n):
-        for k in range(width):
-            out[i, k] = store.geometry[first + i, k]
-        ray = store.ray[first + i]
-        for k in range(harmonics.shape[1]):
-            out[i, width + k] = harmonics[ray, k]
+def _views(weights, batch, chunk):
+    """What the view directions of a chunk's rays add to the colour network's first layer."""
+    first, last = batch.rays[chunk], batch.rays[chunk + 1]
+    out = np.empty((last - first + ROWS, weights.direction.shape[0]), np.float32)
+    layer(out, 0, batch.harmonics, first, weights.direction_t, last - first, False)
+    return out
 
 
 @kernel
-def _colors(weights, store, harmonics, first, last, inputs):
-    """Colours of the live samples [first, last)."""
+def _color_tile(weights, store, views, first_ray, s, n, scratch):
+    """The colour network's hidden layers for samples [s, s + n); rays count from `first_ray`."""
+    color1, color2 = scratch
+    for i in range(n):
+        ray = store.ray[s + i] - first_ray
+        for k in range(views.shape[1]):
+            color1[i, k] = views[ray, k]
+    layer_onto(color1, 0, store.geometry, s, weights.color1_t, n)
+    layer(color2, 0, color1, 0, weights.color2_t, n, True)
+
+
+@kernel
+def _colors(weights, store, batch, chunk):
+    """Colours of a chunk's live samples."""
+    views, first_ray = _views(weights, batch, chunk), batch.rays[chunk]
+    shape = (TILE, weights.color2.shape[0])
+    scratch = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    first = batch.begin[chunk]
+    last = first + batch.kept[chunk]
     for s in range(first, last, TILE):
         n = min(TILE, last - s)
-        _color_input(store, harmonics, s, n, inputs)
-        layer(store.color1, s, inputs, 0, weights.color1_t, n, True)
-        layer(store.color2, s, store.color1, s, weights.color2_t, n, True)
-        layer(store.rgb, s, store.color2, s, weights.rgb_t, n, False)
+        _color_tile(weights, store, views, first_ray, s, n, scratch)
+        layer(store.rgb, s, scratch[1], 0, weights.rgb_t, n, False)
         for i in range(s, s + n):
             for k in range(3):
                 store.rgb[i, k] = float32(1) / (float32(1) + math.exp(-store.rgb[i, k]))
@@ -220,11 +236,9 @@ def render_chunks(ticket, weights, store, batch, image, cutoff):
         for r in range(batch.rays[chunk], batch.rays[chunk + 1]):
             total += batch.count[r]
         hidden = np.empty((TILE, weights.hidden.shape[0]), np.float32)
-        inputs = np.empty((TILE, weights.color1.shape[1]), np.float32)
         _density(weights, store, first, first + total, hidden)
         _terminate(store, batch, chunk, cutoff)
-        last = first + batch.kept[chunk]
-        _colors(weights, store, batch.harmonics, first, last, inputs)
+        _colors(weights, store, batch, chunk)
         _composite(store, batch, image, chunk)
 
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import float32
 
-from rayfield.kernels.gemm import layer, layer_backward
+from rayfield.kernels.gemm import add_outer, layer, layer_backward
 from rayfield.kernels.hash_encode import scatter
 from rayfield.kernels.jit import kernel, take_ticket
 from rayfield.kernels.march import CHUNKS
-from rayfield.kernels.radiance import TILE, _color_input, _spacing
+from rayfield.kernels.radiance import TILE, _color_tile, _spacing, _views
 
 
 class Gradients(NamedTuple):
@@ -24,6 +24,7 @@ class Gradients(NamedTuple):
 
     hidden: np.ndarray
     geometry: np.ndarray
+    direction: np.ndarray
     color1: np.ndarray
     color2: np.ndarray
     rgb: np.ndarray
@@ -58,17 +59,30 @@ def _composite_ray(store, image, reverse, r, first, last):
 
 
 @kernel
-def _tile_backward(weights, store, harmonics, grads, chunk, s, n, scratch):
-    """Reverse of both networks for samples [s, s + n); leaves d encoding in the encoding."""
-    inputs, d2, d1, d_in, hidden, d_hidden = scratch
-    layer_backward(d2, 0, store.rgb, s, weights.rgb, store.color2, s, d2.shape[1], n,
+def _color_backward(weights, store, batch, grads, chunk, views, s, n, scratch):
+    """Reverse of the colour network for samples [s, s + n); their d geometry, in d_in.
+
+    The part of the view directions is added up per ray in d_views.
+    """
+    first_ray = batch.rays[chunk]
+    color1, color2, d_views, d2, d1, d_in = scratch
+    _color_tile(weights, store, views, first_ray, s, n, (color1, color2))
+    layer_backward(d2, 0, store.rgb, s, weights.rgb, color2, 0, d2.shape[1], n,
                    grads.rgb[chunk], True)  # fmt: skip
-    layer_backward(d1, 0, d2, 0, weights.color2, store.color1, s, d1.shape[1], n,
+    layer_backward(d1, 0, d2, 0, weights.color2, color1, 0, d1.shape[1], n,
                    grads.color2[chunk], True)  # fmt: skip
-    _color_input(store, harmonics, s, n, inputs)
-    width = store.geometry.shape[1]
-    layer_backward(d_in, 0, d1, 0, weights.color1, inputs, 0, width, n,
+    for i in range(n):
+        ray = store.ray[s + i] - first_ray
+        for k in range(d1.shape[1]):
+            d_views[ray, k] += d1[i, k]
+    layer_backward(d_in, 0, d1, 0, weights.color1, store.geometry, s, d_in.shape[1], n,
                    grads.color1[chunk], False)  # fmt: skip
+
+
+@kernel
+def _density_backward(weights, store, grads, chunk, d_in, s, n, scratch):
+    """Reverse of the density network for samples [s, s + n), into the encoding's storage."""
+    hidden, d_hidden = scratch
     for i in range(n):
         d_in[i, 0] += store.sigma[s + i]
     layer(hidden, 0, store.encoding, s, weights.hidden_t, n, True)
@@ -79,29 +93,32 @@ def _tile_backward(weights, store, harmonics, grads, chunk, s, n, scratch):
 
 
 @kernel
+def _tiles(width):
+    return np.empty((TILE, width), np.float32)
+
+
+@kernel
 def backward_chunks(ticket, weights, store, batch, image, reverse, grads):
     """Gradients of the weights, per chunk, and of each live sample's encoding."""
+    wide, middle = weights.color2.shape[0], weights.hidden.shape[0]
     while True:
         chunk = take_ticket(ticket)
         if chunk >= CHUNKS:
             break
-        s = batch.begin[chunk]
-        for r in range(batch.rays[chunk], batch.rays[chunk + 1]):
+        s, first, last = batch.begin[chunk], batch.rays[chunk], batch.rays[chunk + 1]
+        for r in range(first, last):
             _composite_ray(store, image, reverse, r, s, s + batch.live[r])
             s += batch.live[r]
-        wide = weights.color2.shape[0]
-        scratch = (
-            np.empty((TILE, weights.color1.shape[1]), np.float32),
-            np.empty((TILE, wide), np.float32),
-            np.empty((TILE, weights.color1.shape[0]), np.float32),
-            np.empty((TILE, weights.geometry.shape[0]), np.float32),
-            np.empty((TILE, weights.hidden.shape[0]), np.float32),
-            np.empty((TILE, weights.hidden.shape[0]), np.float32),
-        )
-        last = s
-        for s in range(batch.begin[chunk], last, TILE):
-            n = min(TILE, last - s)
-            _tile_backward(weights, store, batch.harmonics, grads, chunk, s, n, scratch)
+        end = s
+        d_views, d_in = np.zeros((last - first, wide), np.float32), _tiles(store.geometry.shape[1])
+        color = (_tiles(wide), _tiles(wide), d_views, _tiles(wide), _tiles(wide), d_in)
+        density = (_tiles(middle), _tiles(middle))
+        views = _views(weights, batch, chunk)
+        for s in range(batch.begin[chunk], end, TILE):
+            n = min(TILE, end - s)
+            _color_backward(weights, store, batch, grads, chunk, views, s, n, color)
+            _density_backward(weights, store, grads, chunk, d_in, s, n, density)
+        add_outer(grads.direction[chunk], d_views, 0, batch.harmonics, first, last - first)
 
 
 @kernel
