@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rayfield.core.types import Rays
 from rayfield.kernels import march
+from rayfield.kernels.half import LINE, to_half
 from rayfield.kernels.hash_encode import GROUP, Levels
 from rayfield.kernels.pool import pool, zeros
 from rayfield.kernels.radiance import (
@@ -70,10 +71,14 @@ class Renderer:
 
     def refresh(self) -> np.ndarray:
         """The table in half precision, as bits; converted again if the table has changed."""
+        bits = self.half.view(torch.int16)
         if self._version != self.table._version:
-            self.half.copy_(self.table.detach())
+            values = self.table.detach().view(-1)
+            whole = len(values) // LINE * LINE
+            pool().run(to_half, values[:whole].numpy(), bits.view(-1)[:whole].numpy())
+            self.half.view(-1)[whole:] = values[whole:]
             self._version = self.table._version
-        return self.half.view(torch.int16).numpy()
+        return bits.numpy()
 
     def reserve(self, rows: int, matrices: tuple[Tensor, ...]) -> None:
         """Storage for that many samples (and padding), kept for later batches."""

@@ -35,9 +35,10 @@ def _composite_ray(store, image, reverse, r, first, last):
     """Fill sigma and rgb of the ray's samples with the gradients with respect to them."""
     behind = w_behind = m_behind = float32(0)
     opacity, moment = image.opacity[r], float32(0)
-    for s in range(first, last):
-        w = store.through[s] * -math.expm1(-store.sigma[s] * store.delta[s])
-        moment += w * _spacing(store, s)[0]
+    if reverse.distortion[r] != 0:
+        for s in range(first, last):
+            w = store.through[s] * -math.expm1(-store.sigma[s] * store.delta[s])
+            moment += w * _spacing(store, s)[0]
     for s in range(last - 1, first - 1, -1):
         through, sigma, delta = store.through[s], store.sigma[s], store.delta[s]
         beyond = through * math.exp(-sigma * delta)
@@ -123,10 +124,13 @@ def backward_chunks(ticket, weights, store, batch, image, reverse, grads):
 
 @kernel
 def scatter_chunks(ticket, gradient, levels, store, batch):
-    """Add d encoding of the live samples to the tables' gradient, a level at a time."""
+    """Add d encoding of the live samples to the tables' gradient, a level at a time.
+
+    The finest first: they take longest, for their tables are the largest.
+    """
     while True:
-        level = take_ticket(ticket)
-        if level >= levels.resolution.shape[0]:
+        level = levels.resolution.shape[0] - 1 - take_ticket(ticket)
+        if level < 0:
             break
         for chunk in range(CHUNKS):
             first = batch.begin[chunk]
