@@ -20,7 +20,7 @@ def _convert(typing, source, target, place):
     """The line at flat place `place` of float32 numbers as the bits of halves, nearest even."""
 
     def codegen(context, builder, signature, args):
-        source, target, place = args
+        place = args[2]
         floats, halves = (ir.VectorType(kind(), LINE) for kind in (ir.FloatType, ir.HalfType))
         start, end = (
             data_pointer(context, builder, signature.args[k], args[k], place) for k in (0, 1)

@@ -72,8 +72,8 @@ class Store(NamedTuple):
 class Batch(NamedTuple):
     """How the samples of a batch are packed.
 
-    harmonics [R + padding, 16]: view directions as spherical harmonics; first, count [R]: a ray's samples;
-    live [R]: how many of them were kept; rays [CHUNKS + 1]: first ray of each chunk;
+    harmonics [R + padding, 16]: view directions as spherical harmonics; first, count [R]: a ray's
+    samples; live [R]: how many of them were kept; rays [CHUNKS + 1]: first ray of each chunk;
     begin, kept [CHUNKS]: first row of a chunk (a multiple of 8) and its kept samples.
     """
 
