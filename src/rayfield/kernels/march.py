@@ -87,7 +87,7 @@ def _wall(position, direction, inverse, cell):
     """Distance along one axis to the wall of the cell of width `cell` that holds `position`."""
     if abs(direction) < float32(1e-9):
         return float32(1e9)
-    index = math.floor(position / cell)
+    index = np.floor(position / cell)
     if direction > float32(0):
         index += float32(1)
     return (index * cell - position) * inverse
@@ -133,7 +133,7 @@ def _march(grid, rays, r, t, most, out, slot):
         cell = _empty(grid, u, v, w)
         if cell > float32(0):
             free = _free(cell, u, v, w, d, inverse, scale, grid.limit)
-            t += step * max(float32(1), math.ceil(free / step))
+            t += step * max(float32(1), np.ceil(free / step))
             continue
         if slot >= 0:
             s = slot + count
