@@ -17,18 +17,10 @@ from rayfield.core.types import Rays
 from rayfield.kernels import march
 from rayfield.kernels.half import LINE, to_half
 from rayfield.kernels.hash_encode import GROUP, Levels
+from rayfield.kernels.layout import Batch, Gradients, Image, Store, Weights
 from rayfield.kernels.pool import pool, zeros
-from rayfield.kernels.radiance import (
-    TILE,
-    Batch,
-    Image,
-    Store,
-    Weights,
-    densities,
-    encode_all,
-    render_chunks,
-)
-from rayfield.kernels.radiance_backward import Gradients, backward_chunks, scatter_chunks
+from rayfield.kernels.radiance import TILE, densities, encode_all, render_chunks
+from rayfield.kernels.radiance_backward import backward_chunks, scatter_chunks
 
 _ALIGN = 8  # rows of the matrix kernels' blocks: chunks begin at a multiple
 _RGB = 8  # padded width of the colour output

@@ -7,7 +7,6 @@ pass over each ray from its far end (tests compare with automatic differentiatio
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import float32
@@ -17,17 +16,6 @@ from rayfield.kernels.hash_encode import scatter
 from rayfield.kernels.jit import kernel, take_ticket
 from rayfield.kernels.march import CHUNKS
 from rayfield.kernels.radiance import TILE, _color_tile, _spacing, _views
-
-
-class Gradients(NamedTuple):
-    """Gradients of `Weights`, one set per chunk: [CHUNKS, out, in]."""
-
-    hidden: np.ndarray
-    geometry: np.ndarray
-    direction: np.ndarray
-    color1: np.ndarray
-    color2: np.ndarray
-    rgb: np.ndarray
 
 
 @kernel
