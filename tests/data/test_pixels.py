@@ -37,6 +37,28 @@ def test_every_drawn_ray_shows_its_pixel(mode, lens, capture_dir, make_ring, gen
         assert torch.equal(batch.rgba[mine], view_image(frame)[row, column])
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_batch_of_some_views_shows_as_many_pixels_of_each_in_turn(
+    mode, capture_dir, make_ring, generator
+):
+    scene = load_scene(capture_dir("nerfstudio", mode=mode, cameras=make_ring(11)))
+    sampler = PixelSampler(scene, views=3)
+    seen = set()
+    for _ in range(12):
+        batch = sampler.sample(300, generator=generator)
+        numbers, counts = torch.unique_consecutive(batch.rays.image, return_counts=True)
+        assert len(set(numbers.tolist())) == 3
+        assert counts.tolist() == [100, 100, 100]
+        seen |= set(numbers.tolist())
+        for number in numbers.tolist():
+            frame = scene.split("train")[number]
+            mine = batch.rays.image == number
+            rays = batch.rays.origins[mine] + 2 * batch.rays.directions[mine]
+            column, row = project(frame.camera, rays.double())[0].floor().long().T
+            assert torch.equal(batch.rgba[mine], view_image(frame)[row, column])
+    assert seen == set(range(len(scene.split("train"))))
+
+
 def test_batches_agree_with_whole_views(capture_dir, generator):
     scene = load_scene(capture_dir("ngp"))
     frame = scene.split("train")[2]

@@ -31,6 +31,7 @@ KINDS = {
     "samples": "a picture, a signal (.npy) or a mesh",
     "picture": "a picture",
     "points": "a point cloud or a mesh",
+    "target": "posed photos with a transparent background",
 }
 
 METHODS: dict[str, Entry] = {
@@ -74,6 +75,12 @@ METHODS: dict[str, Entry] = {
         "signed distance from raw points, with or without normals (IGR, 2020)",
         ("eval", "render", "export"),
         learns="points",
+    ),
+    "mesh_optimisation": Entry(
+        "rayfield.methods.mesh_optimisation",
+        "a triangle mesh moved by gradients of its soft pictures (Soft Rasterizer, 2019)",
+        ("eval", "render", "export"),
+        learns="target",
     ),
 }
 

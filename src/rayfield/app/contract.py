@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rayfield.core.types import RayBatch, Rays, Rendered, SceneTraits
+from rayfield.core.types import Mesh, RayBatch, Rays, Rendered, SceneTraits
 
 Vector = Float[Tensor, "3"]
 PointFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
@@ -40,3 +40,10 @@ class DenseMethod(Method, Protocol):
 
     def density(self, model: Any) -> PointFn: ...
     def color(self, model: Any) -> ColorFn: ...
+
+
+@runtime_checkable
+class MeshMethod(Method, Protocol):
+    """A method that keeps a mesh: it is exported as it is."""
+
+    def mesh(self, model: Any) -> Mesh: ...

@@ -15,18 +15,22 @@ from rayfield.app.field import TrainedField, background_of
 from rayfield.app.photos import scene_of
 from rayfield.app.preview import composited
 from rayfield.core.check import DataError
+from rayfield.data.pixels import view_image
 from rayfield.data.scene import TEST_EVERY, Frame, Scene
 from rayfield.objectives.photometric import WINDOW, psnr, ssim
+from rayfield.objectives.pointwise import iou
 from rayfield.train.files import write_json
 from rayfield.train.run import Run
 
 Progress = Callable[[float], None]
+SOLID = 0.5  # alpha from which a pixel belongs to a silhouette
 
 
 class Measured(NamedTuple):
     """A photo of a scene and how close what a field shows in its place comes.
 
-    `ssim` is None for pictures smaller than its window.
+    `ssim` is None for pictures smaller than its window, `outline` for scenes without alpha: the
+    intersection over union of what is more than half opaque.
     """
 
     field: TrainedField
@@ -34,6 +38,7 @@ class Measured(NamedTuple):
     frame: Frame
     psnr: float
     ssim: float | None
+    outline: float | None = None
 
 
 def evaluate(
@@ -72,11 +77,16 @@ def measure(
     frames = scene.split(split)
     found = []
     for index, frame in enumerate(frames):
-        rendered, photo = _pair(field, scene, frame)
+        view = field.look(frame.camera)
+        rendered, photo = view.color, composited(frame, scene).numpy()
         a, b = torch.from_numpy(rendered), torch.from_numpy(photo)
         small = min(photo.shape[:2]) < WINDOW
         similar = None if small else float(ssim(a, b))
-        found.append(Measured(field, scene, frame, float(psnr(a, b)), similar))
+        outline = None
+        if scene.traits.alpha:
+            solid = view_image(frame)[..., 3] > SOLID
+            outline = float(iou(torch.from_numpy(view.opacity), solid))
+        found.append(Measured(field, scene, frame, float(psnr(a, b)), similar, outline))
         if save_renders:
             folder = field.run.renders / split
             folder.mkdir(parents=True, exist_ok=True)
@@ -86,12 +96,13 @@ def measure(
 
 
 def means(measured: Sequence[Measured]) -> dict[str, float | str | None]:
-    """Mean PSNR and SSIM over views, one at least."""
+    """Mean PSNR and SSIM over views, one at least; with alpha, IoU of silhouettes too."""
     similar = [one.ssim for one in measured if one.ssim is not None]
+    outlines = [one.outline for one in measured if one.outline is not None]
     return {
         "psnr": _json(sum(one.psnr for one in measured) / len(measured)),
         "ssim": sum(similar) / len(similar) if similar else None,
-    }
+    } | ({"silhouette_iou": sum(outlines) / len(outlines)} if outlines else {})
 
 
 def views(measured: Sequence[Measured]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +15,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rayfield.app import cameras as cams
-from rayfield.app.contract import PointFn
+from rayfield.app.contract import MeshMethod, PointFn
 from rayfield.app.field import TrainedField
 from rayfield.app.figures import bytes_of
 from rayfield.core.check import UsageError
 from rayfield.core.types import Mesh
 from rayfield.geometry.marching import extract
-from rayfield.geometry.mesh import keep_largest, report, transform
+from rayfield.geometry.mesh import keep_largest, report, transform, vertex_normals
 from rayfield.geometry.meshio import check_target, write_mesh
 
 KEEP_FRACTION = 0.02  # of the largest component's area, for a component to stay
@@ -62,21 +63,35 @@ def export(
     started = time.perf_counter()
     path = Path(path)
     check_target(path, force=force)
-    mesh, level = surface(field, meshing, progress=progress)
+    if isinstance(field.method, MeshMethod):
+        mesh, level = own_mesh(field.method.mesh(field.model), meshing), None
+    else:
+        mesh, level = surface(field, meshing, progress=progress)
     if meshing.frame == "world":
         mesh = transform(mesh, field.world_from_scene)
     write_mesh(path, mesh, force=force)
     found: dict[str, Any] = {"file": path.as_posix(), "frame": meshing.frame, **report(mesh)}
-    found["threshold"] = level / cams.scale_of(field.world_from_scene)
-    return found | {"resolution": meshing.resolution, "seconds": time.perf_counter() - started}
+    if level is not None:
+        found["threshold"] = level / cams.scale_of(field.world_from_scene)
+        found["resolution"] = meshing.resolution
+    return found | {"seconds": time.perf_counter() - started}
+
+
+def own_mesh(mesh: Mesh, meshing: Meshing) -> Mesh:
+    """The mesh of a method that keeps one, with normals. Raises UsageError for a threshold."""
+    if meshing.threshold is not None:
+        raise UsageError(
+            "--threshold is a density; this run keeps a mesh, which is written as it is"
+        )
+    _check_frame(meshing)
+    return replace(mesh, normals=vertex_normals(mesh))
 
 
 def surface(
     field: TrainedField, meshing: Meshing, *, progress: Callable[[float], None]
 ) -> tuple[Mesh, float]:
     """The coloured mesh in the scene's frame and its density, in 1 / scene unit."""
-    if meshing.frame not in ("world", "scene"):
-        raise UsageError(f"there is no frame {meshing.frame!r}; give world or scene")
+    _check_frame(meshing)
     unit = cams.scale_of(field.world_from_scene)
     density = field.dense.density(field.model)
     if not field.traits.bounded:
@@ -99,6 +114,11 @@ def surface(
     mesh = keep_largest(mesh, fraction=KEEP_FRACTION)
     colors = vertex_colors(field, mesh)
     return Mesh(mesh.vertices, mesh.faces, mesh.normals, colors), level
+
+
+def _check_frame(meshing: Meshing) -> None:
+    if meshing.frame not in ("world", "scene"):
+        raise UsageError(f"there is no frame {meshing.frame!r}; give world or scene")
 
 
 def default_level(density: PointFn) -> float:

@@ -29,7 +29,7 @@ def open_learned(path: Path | str, verb: str | None = None) -> Learned:
         raise UsageError(f"{path}: {verb} has no answer for a run of {name}, which has: {offers}")
     if "scenes" in restored.run.record["traits"]:
         return TrainedClass(*restored)
-    if entry.learns in ("photos", "scenes"):
+    if entry.learns in ("photos", "scenes", "target"):
         return open_field(restored)
     if entry.learns == "points":
         return TrainedSurface(*restored)

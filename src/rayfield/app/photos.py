@@ -24,15 +24,15 @@ from rayfield.train.run import Run, describe_data
 
 
 class Photos:
-    """A `Source`: the photos of one scene."""
+    """A `Source`: the photos of one scene; each batch is of `views` of them, or of all (0)."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
+    def __init__(self, scene: Scene, *, views: int = 0) -> None:
+        self.scene, self.views = scene, views
 
     @cached_property
     def sampler(self) -> PixelSampler:
         """The training pixels; decodes all photos when first asked for. Raises DataError."""
-        return PixelSampler(self.scene)
+        return PixelSampler(self.scene, views=self.views)
 
     @property
     def traits(self) -> SceneTraits:

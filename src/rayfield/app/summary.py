@@ -89,8 +89,10 @@ def _row(name: str, values: dict[str, Any]) -> str:
 
 def _ending(found: dict[str, Any], run: Run) -> list[str]:
     """The means over all views, how they were measured, and where more is to be seen."""
+    outline = found.get("silhouette_iou")
     return [
         _row(f"mean of {found['protocol']['images']} {found['split']} views", found),
+        *([] if outline is None else [f"IoU of silhouettes {outline:.4f}"]),
         f"protocol: {'; '.join(f'{k}: {v}' for k, v in found['protocol'].items())}",
         f"pictures: {run.figures / 'evaluation.png'}   values: {run.metrics}",
     ]
@@ -102,7 +104,8 @@ def of_mesh(found: dict[str, Any]) -> str:
     size = " x ".join(
         f"{high - low:.3g}" for low, high in zip(found["box_min"], found["box_max"], strict=True)
     )
+    level = f", at level {found['threshold']:.3g}" if "threshold" in found else ""
     return (
         f"{found['file']}: {found['vertices']:,} vertices, {found['faces']:,} faces, {closed}, "
-        f"{found['components']} components, {size} units, at level {found['threshold']:.3g}"
+        f"{found['components']} components, {size} units{level}"
     )

@@ -24,6 +24,7 @@ from rayfield.app.prepare import prepare
 from rayfield.app.scene_class import open_scenes
 from rayfield.app.settings import apply_settings, config_from_json
 from rayfield.app.source import Source
+from rayfield.app.target import open_target
 from rayfield.core.check import UsageError
 from rayfield.kernels.pool import available_cores
 from rayfield.train.lock import locked
@@ -39,6 +40,7 @@ READERS: dict[str, Callable[..., Source]] = {
     "samples": open_samples,
     "picture": open_picture,
     "points": open_points,
+    "target": open_target,
 }
 
 

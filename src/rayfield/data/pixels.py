@@ -81,10 +81,11 @@ class PixelSampler:
     All pictures are decoded once into one flat uint8 tensor (RGBA if the scene has alpha, else
     RGB). Masked pixels are never drawn; pictures with alpha are drawn from mostly where the
     subject is (`SUBJECT_SHARE`). Where a lens distorts, its inverse is a table over the
-    pixels of each distinct lens.
+    pixels of each distinct lens. With `views`, each batch shows so many of the pictures, one
+    after the other, as what draws whole shapes wants it.
     """
 
-    def __init__(self, scene: Scene, split: str = "train") -> None:
+    def __init__(self, scene: Scene, split: str = "train", *, views: int = 0) -> None:
         frames = scene.split(split)
         if not frames:
             raise DataError(scene.root, f"has no {split} images", "choose another split")
@@ -96,6 +97,7 @@ class PixelSampler:
         self.subject = _subject_pixels(self.pixels, cameras) if self.valid is None else None
         self.planes, plane_first = _lens_tables(cameras)
         self.first = torch.tensor([0, *np.cumsum(sizes)[:-1].tolist()])
+        self.views = views
         widths = torch.tensor([camera.width for camera in cameras])
         self.layout = torch.stack([self.first, widths, plane_first])
         # one column an image, so that a draw works on contiguous rows
@@ -110,14 +112,7 @@ class PixelSampler:
 
     def sample(self, n: int, *, generator: torch.Generator | None) -> RayBatch:
         """Draw n pixels (with replacement) and the rays through their centres."""
-        index = torch.randint(len(self), (n,), generator=generator)
-        if self.valid is not None:
-            index = self.valid[index]
-        if self.subject is not None:
-            part = round(n * SUBJECT_SHARE)
-            chosen = torch.randint(len(self.subject), (part,), generator=generator)
-            index[:part] = self.subject[chosen]
-            index = index[torch.randperm(n, generator=generator)]
+        index = (self._from_some if self.views else self._from_all)(n, generator)
         image = torch.searchsorted(self.first, index, right=True) - 1
         first, width, plane_first = self.layout.index_select(1, image)
         if self.planes is None:
@@ -132,11 +127,45 @@ class PixelSampler:
         rays = Rays(origins.contiguous(), directions.contiguous(), near, far, image)
         return RayBatch(rays, self._rgba(index))
 
+    def _from_all(self, n: int, generator: torch.Generator | None) -> Int[Tensor, " {n}"]:
+        """Numbers of n pixels of all pictures, mixed."""
+        index = torch.randint(len(self), (n,), generator=generator)
+        if self.valid is not None:
+            index = self.valid[index]
+        if self.subject is not None:
+            part = round(n * SUBJECT_SHARE)
+            chosen = torch.randint(len(self.subject), (part,), generator=generator)
+            index[:part] = self.subject[chosen]
+            index = index[torch.randperm(n, generator=generator)]
+        return index
+
+    def _from_some(self, n: int, generator: torch.Generator | None) -> Int[Tensor, " {n}"]:
+        """Numbers of n pixels of `views` pictures, as many of each, picture after picture."""
+        every = torch.arange(len(self.pixels)) if self.valid is None else self.valid
+        ends = torch.cat([self.first, torch.tensor([len(self.pixels)])])
+        bounds = torch.searchsorted(every, ends)
+        usable = (bounds.diff() > 0).nonzero()[:, 0]
+        some = usable[torch.randperm(len(usable), generator=generator)[: self.views]]
+        image = some.repeat_interleave(-(-n // len(some)))[:n]
+        place, kind = torch.rand(2, n, generator=generator, dtype=torch.float64)
+        index = _placed(every, bounds, image, place)
+        if self.subject is not None:
+            near = torch.searchsorted(self.subject, ends)
+            wanted = (kind < SUBJECT_SHARE) & (near.diff()[image] > 0)
+            index[wanted] = _placed(self.subject, near, image[wanted], place[wanted])
+        return index
+
     def _rgba(self, index: Tensor) -> Float[Tensor, "R 4"]:
         chosen = self.pixels.index_select(0, index).float().div_(255)
         if chosen.shape[-1] == 4:
             return chosen
         return torch.nn.functional.pad(chosen, (0, 1), value=1.0)
+
+
+def _placed(pool: Tensor, bounds: Tensor, image: Tensor, place: Tensor) -> Tensor:
+    """The pixels at places in [0, 1) of each picture's part of a sorted pool."""
+    low, high = bounds[image], bounds[image + 1]
+    return pool[low + (place * (high - low)).long()]
 
 
 def _pinhole(local: Tensor, width: Tensor, lens: Tensor) -> tuple[Tensor, Tensor]:
