@@ -24,6 +24,10 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("parameters", "__init__.py::train"): "each is a choice of the user, as in the command line",
     ("file", "methods/instant_ngp.py"): "a quarter of it is the Config, each default visible",
     ("file", "methods/nerf.py"): "its Config shows every default and every switch of the ablations",
+    (
+        "file",
+        "methods/voxel_optimisation.py",
+    ): "it fits photos and points; its Config shows all defaults",
     ("positional", "*loss"): "the methods' contract: loss(model, batch, cfg, step, *, generator)",
 }
 

@@ -23,6 +23,12 @@ ANSWERS = {  # by what it learns from, and by the verbs it offers
     "samples": {"eval": ["field", "image"], "render": ["image"], "export": ["field"]},
     "picture": {"eval": ["image"], "render": ["image"]},
     "points": {"eval": ["surface"], "render": ["surface"], "export": ["surface"]},
+    "target": {"eval": ["render"], "render": ["render"], "export": []},
+}
+EXPORTED = {  # what explicit geometry is exported as
+    "mesh_optimisation": ["mesh"],
+    "point_optimisation": ["cloud"],
+    "voxel_optimisation": ["density", "color", "surface"],
 }
 
 
@@ -31,6 +37,8 @@ def test_every_entry_loads_and_keeps_the_contract(name):
     method = load_method(name)
     entry = METHODS[name]
     answers = [part for verb in entry.offers for part in ANSWERS[entry.learns][verb]]
+    answers += EXPORTED.get(name, [])
+    assert answers
     missing = [part for part in [*CONTRACT, *answers] if part not in vars(method)]
     assert not missing
     assert method.__doc__

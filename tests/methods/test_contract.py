@@ -29,6 +29,9 @@ SMALL = {
     "coarse_samples": 8,
     "fine_samples": 8,
     "subdivisions": 2,
+    "cells": 8,
+    "doublings": 0,
+    "points": 300,
 }
 SCENES = {
     "object": SceneTraits(bounded=True, alpha=True, images=3, near=0.05),
@@ -46,7 +49,7 @@ CASES = [
     for scene in SCENES
     if METHODS[name].learns != "target" or scene == "object"
 ]
-OWN_GEOMETRY = {"mesh_optimisation"}  # exported as it is, without a density
+OWN_GEOMETRY = {"mesh_optimisation", "point_optimisation"}  # exported as it is, without a density
 
 any_method = pytest.mark.parametrize("name", sorted(METHODS))
 each_method = pytest.mark.parametrize("name", FROM_PHOTOS)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rayfield.objectives.geometric import eikonal, normal_misfit, on_surface, unsigned_misfit
+from rayfield.objectives.geometric import (
+    along_normals,
+    eikonal,
+    normal_misfit,
+    on_surface,
+    unsigned_misfit,
+)
 
 
 def slopes(function, points):
@@ -41,3 +47,17 @@ def test_the_normals_of_a_distance_fit(generator):
     assert normal_misfit(exact, points) < 1e-6
     assert normal_misfit(-exact, points).item() == pytest.approx(2)
     assert on_surface(points.norm(dim=1) - 1) < 1e-6
+
+
+def test_along_normals_is_zero_for_a_signed_distance_and_counts_steps(generator):
+    normals = torch.nn.functional.normalize(torch.randn(50, 3, generator=generator))
+    points = 0.5 * normals
+
+    def sphere(x):
+        return x.norm(dim=1) - 0.5
+
+    assert along_normals(sphere, points, normals, step=0.1) < 1e-10
+    raised = along_normals(lambda x: sphere(x) + 0.2, points, normals, step=0.1)
+    torch.testing.assert_close(raised, torch.tensor(4.0))
+    doubled = along_normals(lambda x: 2 * sphere(x), points, normals, step=0.1)
+    torch.testing.assert_close(doubled, torch.tensor(2.0 / 3))

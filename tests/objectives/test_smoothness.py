@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from rayfield.objectives.smoothness import laplacian, total_variation
+from rayfield.objectives.smoothness import bending, laplacian, total_variation
 
 RING = torch.tensor([[i, (i + 1) % 8] for i in range(8)])
 
@@ -41,3 +41,10 @@ def test_f10_total_variation_is_zero_for_a_constant_and_the_squared_slope_of_a_r
     assert total_variation(torch.full((4, 5, 6, 2), 0.7)) == 0
     ramp = torch.arange(6.0)[:, None, None, None].expand(6, 4, 4, 1)
     torch.testing.assert_close(total_variation(2 * ramp), torch.tensor(4.0 / 3))
+
+
+def test_bending_is_zero_for_affine_grids_and_the_squared_second_difference_else():
+    axis = torch.arange(5.0)
+    x, y, z = torch.meshgrid(axis, axis, axis, indexing="ij")
+    assert bending((2 * x - y + 3 * z + 1)[..., None]) < 1e-10
+    torch.testing.assert_close(bending((x * x)[..., None]), torch.tensor(4.0 / 3))

@@ -16,6 +16,7 @@ from rayfield.app.rendering import Shot
 from rayfield.app.rendering import render as render_field
 from rayfield.app.shapes import TrainedShape
 from rayfield.app.trained_class import TrainedClass
+from rayfield.app.trained_geometry import TrainedGeometry
 from rayfield.app.trained_picture import TrainedPicture
 from rayfield.app.trained_surface import TrainedSurface, meshed
 from rayfield.core.check import UsageError
@@ -33,7 +34,9 @@ def evaluate(
     progress: Progress,
 ) -> Answer:
     """How close it is to the data; `reference` is another picture or mesh to compare with."""
-    if reference is not None and not isinstance(learned, TrainedPicture | TrainedSurface):
+    if reference is not None and not isinstance(
+        learned, TrainedPicture | TrainedSurface | TrainedGeometry
+    ):
         raise UsageError("--reference is for runs that learned one picture or a surface")
     if isinstance(learned, TrainedField):
         found = evaluate_field(learned, split=split, save_renders=save_renders, progress=progress)
@@ -41,6 +44,9 @@ def evaluate(
     if isinstance(learned, TrainedClass):
         found = learned.evaluate(split, save_renders=save_renders, progress=progress)
         return found, summary.of_class(found, learned.run)
+    if isinstance(learned, TrainedGeometry):
+        found = learned.evaluate(reference=reference, progress=progress)
+        return found, summary.of_values(found, learned.run)
     if isinstance(learned, TrainedSurface):
         found = learned.evaluate(reference=reference, progress=progress)
         return found, summary.of_surface(found, learned.run)
@@ -63,7 +69,7 @@ def render(
         found = render_field(learned, shot, out=out, progress=progress)
         text = f"{found['frames']} pictures in {found['seconds']:.1f} s: {found['video']}"
         return found, text
-    if isinstance(learned, TrainedShape):
+    if isinstance(learned, TrainedShape | TrainedGeometry):
         raise UsageError(f"{learned.run.path}: learned a shape; write its mesh: rayfield export")
     if isinstance(learned, TrainedSurface):
         found = learned.render(shot, out=out, progress=progress)
@@ -80,6 +86,8 @@ def export(
         raise UsageError(f"{learned.run.path}: has no surface; draw it: rayfield render")
     if isinstance(learned, TrainedField):
         found = export_field(learned, path, meshing, force=force, progress=progress)
+    elif isinstance(learned, TrainedGeometry):
+        found = learned.export(path, meshing, force=force)
     elif isinstance(learned, TrainedSurface):
         found = meshed(learned, path, meshing, force=force, progress=progress)
     elif meshing.threshold is not None:

@@ -31,7 +31,7 @@ KINDS = {
     "samples": "a picture, a signal (.npy) or a mesh",
     "picture": "a picture",
     "points": "a point cloud or a mesh",
-    "target": "posed photos with a transparent background",
+    "target": "posed photos with a transparent background, a point cloud or a mesh",
 }
 
 METHODS: dict[str, Entry] = {
@@ -79,6 +79,18 @@ METHODS: dict[str, Entry] = {
     "mesh_optimisation": Entry(
         "rayfield.methods.mesh_optimisation",
         "a triangle mesh moved by gradients of its soft pictures (Soft Rasterizer, 2019)",
+        ("eval", "render", "export"),
+        learns="target",
+    ),
+    "voxel_optimisation": Entry(
+        "rayfield.methods.voxel_optimisation",
+        "density and colour on a lattice, by volume rendering, coarse to fine (DVGO, 2022)",
+        ("eval", "render", "export"),
+        learns="target",
+    ),
+    "point_optimisation": Entry(
+        "rayfield.methods.point_optimisation",
+        "points moved by gradients of their splats, or of the Chamfer distance (2017, 2023)",
         ("eval", "render", "export"),
         learns="target",
     ),

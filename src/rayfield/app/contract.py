@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rayfield.core.types import Mesh, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.core.types import Mesh, PointCloud, RayBatch, Rays, Rendered, SceneTraits
 
 Vector = Float[Tensor, "3"]
 PointFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
@@ -47,3 +47,10 @@ class MeshMethod(Method, Protocol):
     """A method that keeps a mesh: it is exported as it is."""
 
     def mesh(self, model: Any) -> Mesh: ...
+
+
+@runtime_checkable
+class PointMethod(Method, Protocol):
+    """A method that keeps points: they are exported as they are, with RGB bytes [N 3]."""
+
+    def cloud(self, model: Any) -> tuple[PointCloud, Tensor]: ...

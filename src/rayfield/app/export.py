@@ -15,14 +15,15 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rayfield.app import cameras as cams
-from rayfield.app.contract import MeshMethod, PointFn
+from rayfield.app.contract import MeshMethod, PointFn, PointMethod
 from rayfield.app.field import TrainedField
 from rayfield.app.figures import bytes_of
 from rayfield.core.check import UsageError
-from rayfield.core.types import Mesh
+from rayfield.core.types import Mesh, PointCloud
 from rayfield.geometry.marching import extract
 from rayfield.geometry.mesh import keep_largest, report, transform, vertex_normals
 from rayfield.geometry.meshio import check_target, write_mesh
+from rayfield.geometry.pointwriter import check_points_target, write_points
 
 KEEP_FRACTION = 0.02  # of the largest component's area, for a component to stay
 LOOKERS = 4  # photos whose directions a vertex is coloured from
@@ -62,6 +63,11 @@ def export(
     """
     started = time.perf_counter()
     path = Path(path)
+    if isinstance(field.method, PointMethod):
+        cloud, colors = field.method.cloud(field.model)
+        return write_cloud(
+            path, cloud, colors, meshing=meshing, matrix=field.world_from_scene, force=force
+        )
     check_target(path, force=force)
     if isinstance(field.method, MeshMethod):
         mesh, level = own_mesh(field.method.mesh(field.model), meshing), None
@@ -77,13 +83,28 @@ def export(
     return found | {"seconds": time.perf_counter() - started}
 
 
+def write_cloud(
+    path: Path,
+    cloud: PointCloud,
+    colors: Tensor,
+    *,
+    meshing: Meshing,
+    matrix: Float[np.ndarray, "4 4"],
+    force: bool,
+) -> dict[str, Any]:
+    """Write the points of a method that keeps some; `matrix` is world_from_scene."""
+    check_points_target(path, force=force)
+    _check_kept(meshing, "points, which are written as they are")
+    if meshing.frame == "world":
+        moved = cloud.points @ matrix[:3, :3].T + matrix[:3, 3]
+        cloud = PointCloud(moved, cloud.normals)
+    write_points(path, cloud, colors=colors.numpy(), force=force)
+    return {"file": path.as_posix(), "frame": meshing.frame, "points": len(cloud.points)}
+
+
 def own_mesh(mesh: Mesh, meshing: Meshing) -> Mesh:
     """The mesh of a method that keeps one, with normals. Raises UsageError for a threshold."""
-    if meshing.threshold is not None:
-        raise UsageError(
-            "--threshold is a density; this run keeps a mesh, which is written as it is"
-        )
-    _check_frame(meshing)
+    _check_kept(meshing, "a mesh, which is written as it is")
     return replace(mesh, normals=vertex_normals(mesh))
 
 
@@ -114,6 +135,12 @@ def surface(
     mesh = keep_largest(mesh, fraction=KEEP_FRACTION)
     colors = vertex_colors(field, mesh)
     return Mesh(mesh.vertices, mesh.faces, mesh.normals, colors), level
+
+
+def _check_kept(meshing: Meshing, what: str) -> None:
+    if meshing.threshold is not None:
+        raise UsageError(f"--threshold is a density; this run keeps {what}")
+    _check_frame(meshing)
 
 
 def _check_frame(meshing: Meshing) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from rayfield.app.catalogue import find_method
+from rayfield.app.contract import MeshMethod, PointMethod
 from rayfield.app.field import TrainedField, open_field, restore
 from rayfield.app.shapes import TrainedShape
 from rayfield.app.trained_class import TrainedClass
+from rayfield.app.trained_geometry import TrainedGeometry
 from rayfield.app.trained_picture import TrainedPicture
 from rayfield.app.trained_surface import TrainedSurface
 from rayfield.core.check import UsageError
 
-Learned = TrainedField | TrainedClass | TrainedPicture | TrainedShape | TrainedSurface
+Learned = (
+    TrainedField | TrainedClass | TrainedGeometry | TrainedPicture | TrainedShape | TrainedSurface
+)
 
 
 def open_learned(path: Path | str, verb: str | None = None) -> Learned:
@@ -29,8 +33,14 @@ def open_learned(path: Path | str, verb: str | None = None) -> Learned:
         raise UsageError(f"{path}: {verb} has no answer for a run of {name}, which has: {offers}")
     if "scenes" in restored.run.record["traits"]:
         return TrainedClass(*restored)
-    if entry.learns in ("photos", "scenes", "target"):
+    if entry.learns in ("photos", "scenes"):
         return open_field(restored)
+    if entry.learns == "target":
+        if "bounded" in restored.run.record["traits"]:
+            return open_field(restored)
+        if isinstance(restored.method, MeshMethod | PointMethod):
+            return TrainedGeometry(*restored)
+        return TrainedSurface(*restored)
     if entry.learns == "points":
         return TrainedSurface(*restored)
     if entry.learns == "samples" and len(restored.cfg.sizes) == 3:

@@ -99,7 +99,9 @@ def _ending(found: dict[str, Any], run: Run) -> list[str]:
 
 
 def of_mesh(found: dict[str, Any]) -> str:
-    """A mesh and whether it can be trusted."""
+    """A mesh and whether it can be trusted, or points."""
+    if "points" in found:
+        return f"{found['file']}: {found['points']:,} points"
     closed = "closed" if found["boundary_edges"] == 0 else f"{found['boundary_edges']} open edges"
     size = " x ".join(
         f"{high - low:.3g}" for low, high in zip(found["box_min"], found["box_max"], strict=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from rayfield.core.types import Mesh
 from rayfield.math.laplacian import Smoother
@@ -41,6 +41,17 @@ class FreeMesh(nn.Module):
     def vertices(self) -> Float[Tensor, "V 3"]:
         """Where the vertices are; differentiable."""
         return _Solve.apply(self.latent, self._smoother)
+
+    def sample(self, n: int, *, generator: Generator | None) -> Float[Tensor, "N 3"]:
+        """Random points of the surface, evenly spread; differentiable."""
+        corners = self.vertices()[self.faces]
+        a, b, c = corners.detach().unbind(1)
+        area = torch.linalg.cross(b - a, c - a).norm(dim=1)
+        face = torch.multinomial(area, n, replacement=True, generator=generator)
+        u, v = torch.rand(2, n, generator=generator)
+        root = u.sqrt()
+        share = torch.stack([1 - root, root * (1 - v), root * v], dim=1)
+        return (corners[face] * share[..., None]).sum(dim=1)
 
     def colors(self) -> Float[Tensor, "V 3"]:
         """RGB of the vertices in [0, 1]."""

@@ -2,7 +2,8 @@
 
 Soft Rasterizer: A Differentiable Renderer for Image-based 3D Reasoning, Liu, Li, Chen, Li 2019,
 arXiv:1904.01786, draws (`loss` on photos: eq. 1, 2, 4 and 8); Large Steps in Inverse Rendering of
-Geometry, Nicolet, Jacobson, Jakob 2021 (ACM TOG 40:6) keeps steps smooth (`build`: eq. 12).
+Geometry, Nicolet, Jacobson, Jakob 2021 (ACM TOG 40:6) keeps steps smooth (`build`: eq. 12). On
+points of a surface the Chamfer distance (Fan, Su, Guibas 2017, arXiv:1612.00603, eq. 1) is used.
 
 Departures: pixels drawn at random out of a few photos a step instead of whole pictures; softness
 is a length at the middle of the scene and shrinks as training goes; a colour for each vertex; Adam
@@ -22,9 +23,11 @@ from torch import Generator, Tensor
 
 from rayfield.core.check import UsageError
 from rayfield.core.types import NO_FILE, File, Mesh, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.data.points import CloudTraits, PointBatch
 from rayfield.fields.free_mesh import FreeMesh
 from rayfield.geometry.icosphere import icosphere
 from rayfield.geometry.meshio import read_mesh
+from rayfield.objectives.chamfer import chamfer
 from rayfield.objectives.silhouette import soft_iou_loss
 from rayfield.objectives.smoothness import laplacian
 from rayfield.render import raster
@@ -56,9 +59,9 @@ class Config:
 PRESETS = {"default": Config()}
 
 
-def adapt(cfg: Config, traits: SceneTraits) -> Config:
+def adapt(cfg: Config, traits: SceneTraits | CloudTraits) -> Config:
     """Nothing changes. Raises UsageError for photos without alpha."""
-    if not traits.bounded:
+    if isinstance(traits, SceneTraits) and not traits.bounded:
         raise UsageError(
             "a mesh is fitted to silhouettes: give photos with a transparent background"
         )
@@ -73,7 +76,7 @@ def build(cfg: Config, *, generator: Generator) -> FreeMesh:
 
 
 def batch_size(model: FreeMesh, cfg: Config) -> int:
-    """Rays in every batch."""
+    """Rays, or points, in every batch."""
     return cfg.rays
 
 
@@ -92,9 +95,14 @@ def lr_factor(cfg: Config, step: int, progress: float) -> float:
 
 
 def loss(
-    model: FreeMesh, batch: RayBatch, cfg: Config, step: int, *, generator: Generator
+    model: FreeMesh, batch: RayBatch | PointBatch, cfg: Config, step: int, *, generator: Generator
 ) -> dict[str, Tensor]:
-    """Soft IoU of silhouettes, squared error of colours on a random background, smoothness."""
+    """Smoothness, and of photos: soft IoU of silhouettes, squared error of colours on a random
+    background; of points: their Chamfer distance to random points of the mesh."""
+    if isinstance(batch, PointBatch):
+        found = model.sample(len(batch.points), generator=generator)
+        stiff = cfg.smoothness * laplacian(model.vertices(), model.edges)
+        return {"chamfer": chamfer(found, batch.points), "smoothness": stiff}
     rgb, alpha = batch.rgba[:, :3], batch.rgba[:, 3]
     background = torch.rand(len(rgb), 3, generator=generator).to(rgb)
     vertices = model.vertices()

@@ -24,3 +24,9 @@ def total_variation(grid: Float[Tensor, "X Y Z C"]) -> Float[Tensor, ""]:
     """Mean squared difference of neighbouring nodes along the three axes; 0 for a constant."""
     axes = (grid.diff(dim=axis).square().mean() for axis in range(3))
     return sum(axes, start=grid.new_zeros(())) / 3
+
+
+def bending(grid: Float[Tensor, "X Y Z C"]) -> Float[Tensor, ""]:
+    """Mean squared second difference along the three axes; 0 for an affine function."""
+    axes = (grid.diff(n=2, dim=axis).square().mean() for axis in range(3))
+    return sum(axes, start=grid.new_zeros(())) / 3
