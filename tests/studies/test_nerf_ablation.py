@@ -8,12 +8,14 @@ import json
 import pytest
 import torch
 
-from rayfield.data.pixels import PixelSampler
+from rayfield.data.pixels import PixelSampler, view_rays
 from rayfield.methods import nerf
 from rayfield.studies.nerf_ablation import (
     COMPLETE,
     VARIANTS,
+    VIEWLESS,
     Size,
+    asked,
     examine,
     judge,
     thinned,
@@ -30,8 +32,21 @@ def test_each_variant_leaves_out_one_part_only():
     assert not changed["no view dependence"].views
     assert changed["no positional encoding"].bands == 0
     flat = changed["no hierarchical sampling"]
-    asked = 2 * base.coarse_samples + base.fine_samples
-    assert (flat.coarse_samples, flat.fine_samples) == (asked, 0)  # as many queries a ray
+    assert flat.fine_samples == 0
+
+
+def test_every_variant_asks_as_often_and_sees_as_many_rays():
+    changed = [variant.change(nerf.Config()) for variant in VARIANTS.values()]
+    assert len({(asked(cfg), cfg.rays, cfg.steps) for cfg in changed}) == 1
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_queries_are_those_of_a_render(name, scene, generator):
+    cfg = nerf.adapt(VARIANTS[name].change(TINY), scene.traits)
+    model = nerf.build(cfg, generator=generator)
+    rays = view_rays(scene, scene.split("test")[0])
+    seen = nerf.render(model, rays, cfg, background=torch.ones(3))
+    assert set(seen.samples.tolist()) <= {0, asked(cfg)}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -62,15 +77,25 @@ def test_the_crop_is_where_the_first_picture_wins_most():
 
 
 def test_the_study_runs_and_its_verdict_needs_every_gap(tmp_path):
-    size = Size(seconds=0.2, side=25, views=2)
+    size = Size(steps=3, side=25, views=2)
     found = examine(tmp_path, size, lambda done, what: None, base=TINY)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     assert json.loads(json.dumps(found.numbers)) == found.numbers
     assert [row["photos"] for row in found.numbers["variants"].values()] == [72, 72, 72, 18, 72]
     numbers = copy.deepcopy(found.numbers)
     for index, row in enumerate(numbers["variants"].values()):
-        row["psnr"] = 25.0 - index
+        row |= {"psnr": 25.0 - index, "glossy_psnr": 20.0 - 3 * index}
     assert judge(numbers).holds
-    assert "no view dependence +4.00" in judge(numbers).found
+    assert "no view dependence +12.00 on glossy pixels (+4.00 on all)" in judge(numbers).found
     numbers["variants"]["no positional encoding"]["psnr"] = 25.5
     assert not judge(numbers).holds
+
+
+def test_view_dependence_is_judged_on_glossy_pixels_where_they_are_known():
+    row = {"psnr": 20.0, "glossy_psnr": 20.0, "published_psnr": 30.0, "queries": 9}
+    variants = {COMPLETE: row, VIEWLESS: row | {"psnr": 20.5, "glossy_psnr": 19.0}}
+    assert judge({"steps": 5, "variants": variants}).holds
+    variants[VIEWLESS] |= {"psnr": 19.5, "glossy_psnr": 21.0}
+    assert not judge({"steps": 5, "variants": variants}).holds
+    variants[VIEWLESS]["glossy_psnr"] = None  # the user's photos
+    assert judge({"steps": 5, "variants": variants}).holds

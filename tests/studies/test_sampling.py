@@ -14,7 +14,7 @@ from rayfield.methods import nerf
 from rayfield.studies import sampling, strategies
 
 SIZE = sampling.Size(
-    seconds=0.5, side=25, rays=60, queries=(16, 64, 96), shown=(16, 64), reference=192
+    steps=60, side=25, rays=60, queries=(16, 64, 96), shown=(16, 64), reference=192
 )
 TINY = nerf.Config(width=8, depth=2, coarse_samples=6, fine_samples=5, rays=64)
 

@@ -19,14 +19,10 @@ from jaxtyping import Float, UInt8
 
 from rayfield.core import drawing
 from rayfield.core.drawing import BLUE, FAINT, INK, ORANGE
-from rayfield.data.demo import demo_photos
-from rayfield.data.load import load_scene, read_capture
-from rayfield.data.pixels import PixelSampler
 from rayfield.data.scene import Frame, Scene
 from rayfield.methods import nerf, srn
 from rayfield.studies.study import FIGURE, Findings, Report, Verdict, part
-from rayfield.studies.trial import trial
-from rayfield.studies.views import Score, backdrop, mean, photo, score
+from rayfield.studies.views import Score, backdrop, learned, mean, photo, score, sized
 
 PUBLISHED = {"NeRF": (31.01, 0.947), "SRN": (22.26, 0.846)}  # NeRF Table 1, synthetic scenes
 METHODS: dict[str, Any] = {"NeRF": nerf, "SRN": srn}
@@ -72,7 +68,8 @@ def run(folder: Path, *, full: bool, report: Report, data: Path | None) -> Findi
 
 def examine(folder: Path, size: Size, report: Report, *, data: Path | None = None) -> Findings:
     """The study at a given size."""
-    scenes = [_small(path, size.side) for path in (demo_photos(), data) if path is not None]
+    paths = [None] if data is None else [None, data]
+    scenes = [sized(path, size.side) for path in paths]
     trials = [(scene, name) for scene in scenes for name in METHODS]
     found = []
     for index, (scene, name) in enumerate(trials):
@@ -109,21 +106,14 @@ def judge(numbers: dict[str, Any]) -> Verdict:
     )
 
 
-def _small(path: Path, side: int) -> Scene:
-    """A scene with its photos reduced to at most about `side` pixels."""
-    camera = read_capture(path).frames[0].camera
-    return load_scene(path, downscale=max(1, round(max(camera.width, camera.height) / side)))
-
-
 def _tried(
     folder: Path, scene: Scene, name: str, *, size: Size, seconds: float, report: Report
 ) -> Trained:
     method = METHODS[name]
-    cfg = method.adapt(method.PRESETS["paper" if size.paper else "laptop"], scene.traits)
-    model = trial(
-        folder, method, cfg, sampler=PixelSampler(scene), seconds=seconds,
-        report=part(report, 0, TRAINING),
-    )  # fmt: skip
+    preset = method.PRESETS["paper" if size.paper else "laptop"]
+    model, cfg = learned(
+        folder, method, preset, scene=scene, seconds=seconds, report=part(report, 0, TRAINING)
+    )
     background = torch.full((3,), backdrop(scene))
     frames, scores = scene.split("test"), []
     chosen = frames[:: max(1, len(frames) // size.views)]

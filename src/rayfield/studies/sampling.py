@@ -19,7 +19,7 @@ from rayfield.core import drawing
 from rayfield.core.check import DataError
 from rayfield.core.drawing import BLUE, FAINT, INK, ORANGE, dress
 from rayfield.core.types import Rays
-from rayfield.data.pixels import PixelSampler, view_image, view_rays
+from rayfield.data.pixels import view_image, view_rays
 from rayfield.data.scene import Frame, Scene
 from rayfield.methods import nerf
 from rayfield.render import samplers
@@ -33,8 +33,7 @@ from rayfield.studies.strategies import (
     uniform,
 )
 from rayfield.studies.study import FIGURE, Findings, Report, Verdict, part
-from rayfield.studies.trial import trial
-from rayfield.studies.views import backdrop, held_out_photos, sized
+from rayfield.studies.views import backdrop, held_out_photos, learned, sized
 
 WORTH = 64  # queries from which on coarse + fine must win
 TITLE = "Looking again where a coarse look found something {} queries"
@@ -42,10 +41,10 @@ TITLE = "Looking again where a coarse look found something {} queries"
 
 @dataclass(frozen=True)
 class Size:
-    """Seconds of training; pixels of the photos' longer side; rays compared; queries a ray of each
+    """Steps of training; pixels of the photos' longer side; rays compared; queries a ray of each
     strategy, of the pictures (few, many) and of the reference."""
 
-    seconds: float = 200.0
+    steps: int = 4000
     side: int = 100
     rays: int = 800
     queries: tuple[int, ...] = (16, 32, 64, 96, 128, 192, 256, 384)
@@ -53,7 +52,7 @@ class Size:
     reference: int = 2048
 
 
-FULL = Size(seconds=1800.0, rays=8000, reference=4096)
+FULL = Size(steps=20_000, rays=8000, reference=4096)
 
 
 def run(folder: Path, *, full: bool, report: Report, data: Path | None) -> Findings:
@@ -75,9 +74,8 @@ def examine(
         what = "has no cut-out subject, so that its rays have no end"
         raise DataError(scene.root, what, "give photos with a transparent background")
     rays = subject_rays(scene, size.rays)
-    cfg = nerf.adapt(base or nerf.Config(), scene.traits)
-    model: Any = trial(
-        folder / "field", nerf, cfg, sampler=PixelSampler(scene), seconds=size.seconds,
+    model, cfg = learned(
+        folder / "field", nerf, base or nerf.Config(), scene=scene, steps=size.steps,
         report=part(report, 0, 0.6),
     )  # fmt: skip
     field = trained(model, cfg, backdrop(scene))
@@ -95,7 +93,7 @@ def examine(
         "savings": savings(size.queries, errors["uniform"], hierarchical=errors["coarse + fine"]),
         "reference_queries": size.reference,
         "rays": len(rays.near),
-        "seconds": size.seconds,
+        "steps": size.steps,
     }
     report(0.85, "pictures")
     verdict = judge(numbers)
@@ -189,7 +187,7 @@ def _draw(
             title,
             below="one trained pair of networks, asked at different places: pictures, error, and "
             "where the places on one ray fell",
-            remark=f"{scene.root.name}: nerf, preset laptop, {size.seconds:.0f} s of training; "
+            remark=f"{scene.root.name}: nerf, preset laptop, {size.steps:,} steps; "
             f"error on {numbers['rays']:,} rays of the test views that show the subject",
         )
         figure.tight_layout(rect=drawing.between(figure))

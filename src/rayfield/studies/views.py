@@ -76,10 +76,30 @@ def subset(scene: Scene, names: Collection[str]) -> Scene:
 
 def learn(folder: Path, scene: Scene, *, steps: int, report: Report) -> Field:
     """What the fast method learns from a scene in `steps` steps; see `trial`."""
-    cfg = instant_ngp.adapt(instant_ngp.Config(), scene.traits)
+    cfg = instant_ngp.Config()
+    found = learned(folder, instant_ngp, cfg, scene=scene, steps=steps, report=report)
+    return field(instant_ngp, *found, scene=scene)
+
+
+def learned(
+    folder: Path,
+    method: Any,
+    cfg: Any,
+    *,
+    scene: Scene,
+    steps: int | None = None,
+    seconds: float | None = None,
+    report: Report,
+) -> tuple[Any, Any]:
+    """The model that `method` learns from the photos of a scene, and `cfg` as that scene has it.
+
+    See `trial`.
+    """
+    cfg = method.adapt(cfg, scene.traits)
     sampler = PixelSampler(scene)
-    model = trial(folder, instant_ngp, cfg, sampler=sampler, steps=steps, report=report)
-    return field(instant_ngp, model, cfg, scene=scene)
+    return trial(
+        folder, method, cfg, sampler=sampler, steps=steps, seconds=seconds, report=report
+    ), cfg
 
 
 def field(method: Any, model: Any, cfg: Any, *, scene: Scene) -> Field:
