@@ -40,6 +40,12 @@ def test_every_variant_asks_as_often_and_sees_as_many_rays():
     assert len({(asked(cfg), cfg.rays, cfg.steps) for cfg in changed}) == 1
 
 
+def test_queries_are_in_the_papers_proportion_to_the_pixels():
+    paper, size = nerf.PRESETS["paper"], Size()
+    assert size.samples[0] / paper.coarse_samples == size.samples[1] / paper.fine_samples
+    assert size.samples[0] / paper.coarse_samples == size.side / 800
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_queries_are_those_of_a_render(name, scene, generator):
     cfg = nerf.adapt(VARIANTS[name].change(TINY), scene.traits)
@@ -77,7 +83,7 @@ def test_the_crop_is_where_the_first_picture_wins_most():
 
 
 def test_the_study_runs_and_its_verdict_needs_every_gap(tmp_path):
-    size = Size(steps=3, side=25, views=2)
+    size = Size(steps=3, side=25, samples=(4, 4), views=2)
     found = examine(tmp_path, size, lambda done, what: None, base=TINY)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     assert json.loads(json.dumps(found.numbers)) == found.numbers

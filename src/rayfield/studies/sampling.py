@@ -44,7 +44,7 @@ class Size:
     """Steps of training; pixels of the photos' longer side; rays compared; queries a ray of each
     strategy, of the pictures (few, many) and of the reference."""
 
-    steps: int = 4000
+    steps: int = 2000
     side: int = 100
     rays: int = 800
     queries: tuple[int, ...] = (16, 32, 64, 96, 128, 192, 256, 384)
