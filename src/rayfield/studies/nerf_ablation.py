@@ -4,7 +4,7 @@ Mildenhall et al. 2020 (NeRF), arXiv:2003.08934, Table 2: means over the Blender
 many iterations, with as many queries a ray. So it is here: preset "laptop" on one scene, every
 variant trained for the same steps of as many rays, each asked as often, and views rendered so.
 How often is in the paper's proportion to the size of the photos: 256 queries for 800 pixels, 32
-for 100. With many more, equal spacing misses nothing that such photos show.
+for 100. With many more, equal spacing misses little that such photos show.
 
 What colour owes to the direction of view shows where things are glossy; the paper's scenes are
 mostly that, the demo scene in part. Where glossy pixels are known (`glossy`), that variant is
