@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rayfield.core.check import RayfieldError, UsageError
-from rayfield.geometry.marching import extract
+from rayfield.geometry.marching import Search, extract
 from rayfield.geometry.mesh import area, face_normals, report, volume
 
 CUBE = {"box_min": (-1.0, -1.0, -1.0), "box_max": (1.0, 1.0, 1.0)}
@@ -132,10 +132,121 @@ def test_anisotropic_boxes_keep_cells_nearly_cubic_and_shapes_round():
         return sphere(0.4, (3.0, 0.5, 0.5))(p)
 
     box = {"box_min": (0.0, 0.0, 0.0), "box_max": (5.0, 1.0, 1.0)}
-    mesh = extract(field, level=0.0, resolution=150, inside="below", **box)
+    dense = Search(coarse=150)
+    mesh = extract(field, level=0.0, resolution=150, inside="below", search=dense, **box)
     assert sum(calls) == 151 * 31 * 31
     assert 0.98 < volume(mesh) / (4 / 3 * math.pi * 0.4**3) < 1
     np.testing.assert_allclose(mesh.vertices.mean(axis=0), [3.0, 0.5, 0.5], atol=2e-3)
+
+
+def counted(field):
+    """The field, and a list of how many points each call of it had."""
+    calls = []
+
+    def counting(p):
+        calls.append(len(p))
+        return field(p)
+
+    return counting, calls
+
+
+def assert_same(a, b):
+    np.testing.assert_array_equal(a.faces, b.faces)
+    np.testing.assert_array_equal(a.vertices, b.vertices)
+
+
+ONET = {"box_min": (-0.55, -0.55, -0.55), "box_max": (0.55, 0.55, 0.55)}
+
+
+def test_multiresolution_asks_for_few_nodes_and_gives_the_dense_mesh():
+    """The sphere in the box of Occupancy Networks: 7.6 % of the nodes of 128^3 cells."""
+    found = {}
+    for coarse in (32, 128):
+        field, calls = counted(sphere(0.4))
+        search = Search(coarse=coarse)
+        mesh = extract(field, level=0.0, resolution=128, inside="below", search=search, **ONET)
+        found[coarse] = sum(calls), mesh
+        assert max(calls) <= 2**18
+    assert found[32][0] == 163_261
+    assert found[128][0] == 129**3 == 2_146_689
+    assert_same(found[32][1], found[128][1])
+
+
+def test_by_itself_the_search_begins_at_a_quarter_but_not_below_64():
+    for resolution, coarse in ((60, 60), (100, 100), (150, 75), (256, 64)):
+        field, calls = counted(sphere(0.4))
+        extract(field, level=0.0, resolution=resolution, inside="below", **CUBE)
+        assert sum(calls) >= (coarse + 1) ** 3
+        assert (sum(calls) == (coarse + 1) ** 3) == (coarse == resolution)
+
+
+def test_a_ball_within_one_coarse_cell_is_missed():
+    """Why the coarse level must be chosen with the smallest separate part in mind."""
+    cell = 1.1 / 32
+    middle = (16.5 * cell - 0.55,) * 3
+
+    def both(p):
+        return torch.minimum(sphere(0.3 * cell, middle)(p), sphere(0.1, (0.3, 0.3, 0.3))(p))
+
+    pieces = {}
+    for coarse in (32, 64):
+        search = Search(coarse=coarse)
+        mesh = extract(both, level=0.0, resolution=128, inside="below", search=search, **ONET)
+        pieces[coarse] = report(mesh)["components"]
+    assert pieces == {32: 1, 64: 2}
+
+
+def test_a_field_with_nothing_but_a_missed_ball_is_refused_with_advice():
+    ball = sphere(0.3 * 1.1 / 32, (0.5 * 1.1 / 32,) * 3)
+    with pytest.raises(RayfieldError, match=r"nowhere below 0; .*or begin finer than 32 cells"):
+        extract(ball, level=0.0, resolution=128, inside="below", search=Search(coarse=32), **ONET)
+
+
+def test_fields_that_are_not_finite_between_coarse_nodes_are_refused():
+    def field(p):
+        values = sphere(0.4)(p)
+        return torch.where(
+            (p - torch.tensor([0.41, 0.013, 0.013])).norm(dim=1) < 0.013, torch.nan, values
+        )
+
+    with pytest.raises(RayfieldError, match=r"not finite at \d+ of \d+ points in the box"):
+        extract(field, level=0.0, resolution=128, inside="below", search=Search(coarse=32), **ONET)
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 8.0])
+def test_projected_vertices_lie_on_the_surface_within_their_cells(sharpness):
+    """A signed distance, and a density that grows eightfold in a ninth of the radius."""
+
+    def field(p):
+        return torch.exp(-sharpness * sphere(0.6)(p))
+
+    plain, exact = (
+        extract(
+            field, level=1.0, resolution=24, inside="above", search=Search(project=steps), **CUBE
+        )
+        for steps in (0, 4)
+    )
+    error = [np.abs(np.linalg.norm(m.vertices, axis=1) - 0.6).max() for m in (plain, exact)]
+    assert error[1] < 1e-6 < 1e-4 < error[0]
+    np.testing.assert_array_equal(plain.faces, exact.faces)
+    assert np.linalg.norm(plain.vertices - exact.vertices, axis=1).max() <= 2 / 24
+
+
+def test_projection_of_a_step_or_onto_the_box_moves_nothing_out_of_its_cell():
+    def step(p):
+        return (p[:, 0] < 0.3).float() * (p[:, 2] < 0.2)
+
+    plain, moved = (
+        extract(
+            step, level=0.5, resolution=16, inside="above", search=Search(project=steps), **CUBE
+        )
+        for steps in (0, 30)
+    )
+    assert np.isfinite(moved.vertices).all()
+    assert np.linalg.norm(plain.vertices - moved.vertices, axis=1).max() <= 2 / 16
+    assert np.abs(moved.vertices).max() <= 1
+    front = np.abs(moved.vertices[:, 0] - 0.3).min()
+    assert front < 1e-4 < np.abs(plain.vertices[:, 0] - 0.3).min()
 
 
 def test_progress_rises_to_one():
@@ -164,10 +275,15 @@ def test_fields_without_a_surface_are_refused_with_their_range(field, message):
     ("change", "message"),
     [
         ({"resolution": 1}, "resolution 1 is too coarse"),
-        ({"resolution": 10**5}, r"resolution 100000 needs a grid of \S+ GiB; use \d+ or less"),
+        ({"resolution": 10**5}, r"resolution 100000 needs about \S+ GiB; use \d+ or less"),
         ({"box_min": (1.0, -1.0, -1.0)}, "is empty; give the lower corner first"),
         ({"box_min": (math.nan, 0.0, 0.0)}, "two finite corners"),
         ({"box_min": (0.0, 0.0)}, "two finite corners"),
+        ({"level": math.nan}, "level nan is no finite number"),
+        ({"level": 1e300}, r"level 1e\+300 is no finite number"),
+        ({"search": Search(coarse=9)}, "coarse 9: expected 1 to the resolution, 8"),
+        ({"search": Search(coarse=0)}, "coarse 0: expected 1"),
+        ({"search": Search(project=-1)}, "project -1: expected 0 rounds or more"),
     ],
 )
 def test_impossible_boxes_and_resolutions_are_refused_before_any_work(change, message):

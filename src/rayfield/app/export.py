@@ -20,7 +20,7 @@ from rayfield.app.field import TrainedField
 from rayfield.app.figures import bytes_of
 from rayfield.core.check import UsageError
 from rayfield.core.types import Mesh, PointCloud
-from rayfield.geometry.marching import extract
+from rayfield.geometry.marching import Search, extract
 from rayfield.geometry.mesh import keep_largest, report, transform, vertex_normals
 from rayfield.geometry.meshio import check_target, write_mesh
 from rayfield.geometry.pointwriter import check_points_target, write_points
@@ -131,6 +131,7 @@ def surface(
         resolution=meshing.resolution,
         inside="above",
         progress=progress,
+        search=Search(coarse=meshing.resolution),
     )
     mesh = keep_largest(mesh, fraction=KEEP_FRACTION)
     colors = vertex_colors(field, mesh)

@@ -24,7 +24,7 @@ from rayfield.data.shape_samples import (
 )
 from rayfield.geometry import meshio
 from rayfield.geometry.distance import inside_of
-from rayfield.geometry.marching import extract
+from rayfield.geometry.marching import Search, extract
 from rayfield.geometry.mesh import report, transform
 from rayfield.objectives.photometric import psnr
 from rayfield.objectives.pointwise import iou
@@ -129,6 +129,7 @@ class TrainedShape:
             box_max=(1.0, 1.0, 1.0),
             resolution=resolution,
             inside="above",
+            search=Search(coarse=resolution),
         )
         mesh = transform(mesh, np.array(self.run.record["world_from_scene"]))
         meshio.write_mesh(path, mesh, force=force)

@@ -1,26 +1,56 @@
-"""Level sets of a callable as closed triangle meshes (marching cubes, Lewiner et al. 2003)."""
+"""Level sets of a callable as closed triangle meshes: marching cubes on the cells that matter.
+
+The search for these cells is in refine.py, the cuts of a cell are in cubes.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float32
-from skimage.measure import marching_cubes
-from torch import Tensor
+from jaxtyping import Int64, Num
 
 from rayfield.core.check import RayfieldError, UsageError
 from rayfield.core.types import Mesh
-from rayfield.geometry.mesh import vertex_normals
+from rayfield.geometry.mesh import select_faces, vertex_normals
+from rayfield.geometry.nodes import Field, Lattice, Probe
+from rayfield.geometry.polygonise import (
+    centres,
+    cut_edges,
+    on_nodes,
+    positions,
+    shares,
+    sharpened,
+    triangles,
+)
+from rayfield.geometry.refine import Refinement, with_values
+from rayfield.geometry.weld import welded
 
-Field = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
+Cells = Int64[np.ndarray, " 3"]
 
-MAX_GRID_BYTES = 2 * 2**30
-CHUNK = 2**18  # points per call of the field, or one plane of the grid if that is more
-WALL = 1e-3  # thickness of the closing layer at the box, in cells
+MAX_BYTES = 4 * 2**30
+NODE_BYTES = 6  # that a coarse node takes at the worst moment
+CELL_BYTES = 500  # that a crossed cell takes at the worst moment
+LARGE = 1.5  # crossed cells of a large surface, in unit cells on three faces of the box
+COARSE = (64, 128)  # where a search begins by itself: at a quarter of the resolution, in this range
+
+
+class Search(NamedTuple):
+    """How to look for a surface.
+
+    `coarse`: cells along the longest side where refinement begins, halved until the resolution is
+    reached; the resolution itself asks the field everywhere, None leaves the choice to `extract`.
+    Separate pieces of surface (and hollows) smaller than a coarse cell may be missed, others not.
+    `project`: rounds of moving each vertex along its edge towards the field's own level, at one
+    more evaluation per vertex and round; linear interpolation without.
+    """
+
+    coarse: int | None = None
+    project: int = 0
+
+
+BY_ITSELF = Search()
 
 
 def extract(
@@ -32,6 +62,7 @@ def extract(
     resolution: int,
     inside: Literal["above", "below"],
     progress: Callable[[float], None] | None = None,
+    search: Search = BY_ITSELF,
 ) -> Mesh:
     """The surface where `field` crosses `level` in a box, with unit vertex normals.
 
@@ -39,30 +70,52 @@ def extract(
     `resolution` is the number of nearly cubic cells along the longest side; `inside` says on
     which side of the level the solid is ("above" for density, "below" for a signed distance).
     The mesh lies in the box and is closed where the solid leaves it; its faces are
-    counter-clockwise from outside. `progress` is told the fraction done.
+    counter-clockwise from outside. `progress` is told about the fraction done.
 
-    `UsageError`: an impossible box or resolution. `RayfieldError`: the field is not finite
+    The field is asked near the surface only: of the order of resolution^2 points, see `Search`.
+
+    `UsageError`: an impossible box, level or resolution. `RayfieldError`: the field is not finite
     somewhere, or does not cross the level.
     """
     cells = _cells(np.asarray(box_min, float), np.asarray(box_max, float), resolution)
-    nodes = _nodes(np.asarray(box_min, float), np.asarray(box_max, float), cells)
-    solid = _evaluate(field, nodes, progress or (lambda _: None))
-    _check(solid, level, inside, where=f"in the box {list(box_min)} to {list(box_max)}")
-    solid -= level
-    if inside == "below":
-        np.negative(solid, out=solid)
-    _close(solid)
-    corners, faces, _, _ = marching_cubes(
-        solid, 0.0, gradient_direction="ascent", allow_degenerate=False
+    step = _step(search, resolution, cells)
+    if not abs(level) <= float(np.finfo(np.float32).max):
+        raise UsageError(f"level {level} is no finite number")
+    lattice = Lattice.of_box(box_min, box_max, cells.tolist())
+    probe = Probe(
+        field,
+        level=level,
+        inside=inside,
+        where=f"in the box {list(box_min)} to {list(box_max)}",
+        tell=_teller(progress, cells, step),
     )
-    vertices = np.stack(
-        [np.interp(corners[:, k], np.arange(len(nodes[k])), nodes[k]) for k in range(3)], axis=1
-    )
-    mesh = Mesh(vertices=vertices, faces=faces.astype(np.int32))
-    return replace(mesh, normals=vertex_normals(mesh))
+    refinement = Refinement(lattice, probe, step)
+    begun = resolution // step
+    _check(probe, level, inside, "" if step == 1 else f" or begin finer than {begun} cells")
+    found = refinement.run(MAX_BYTES // CELL_BYTES)
+    mesh = _mesh(refinement, found, search.project)
+    if progress is not None:
+        progress(1.0)
+    return mesh
 
 
-def _cells(low: np.ndarray, high: np.ndarray, resolution: int) -> list[int]:
+def _mesh(refinement: Refinement, cells: Int64[np.ndarray, " N"], project: int) -> Mesh:
+    """The triangles of the crossed cells."""
+    lattice = refinement.lattice
+    cells, values = with_values(refinement, cells)
+    cut, numbers = cut_edges(cells, values)
+    faces, outlines = triangles(lattice, cells, values, numbers=numbers)
+    share = sharpened(lattice, cut, refinement.probe, steps=project) if project else shares(cut)
+    vertices = positions(lattice, cut, share)
+    vertices = np.concatenate([vertices, centres(vertices, outlines)])
+    node = np.concatenate([on_nodes(lattice, cut), np.full(len(outlines), -1)])
+    mesh = Mesh(vertices, welded(faces, node))
+    if len(mesh.faces) < len(faces):
+        mesh = select_faces(mesh, np.ones(len(mesh.faces), bool))
+    return Mesh(mesh.vertices, mesh.faces, vertex_normals(mesh))
+
+
+def _cells(low: np.ndarray, high: np.ndarray, resolution: int) -> Cells:
     """Cells along each axis, refusing what cannot be meshed."""
     if low.shape != (3,) or high.shape != (3,) or not np.isfinite([low, high]).all():
         raise UsageError(f"the box needs two finite corners, got {low.tolist()}, {high.tolist()}")
@@ -74,76 +127,65 @@ def _cells(low: np.ndarray, high: np.ndarray, resolution: int) -> list[int]:
     if resolution < 2:
         raise UsageError(f"resolution {resolution} is too coarse for a surface; use at least 2")
     share = extent / extent.max()
-    size = _grid_bytes(share, resolution)
-    if size > MAX_GRID_BYTES:
+    return np.maximum(1, np.rint(resolution * share).astype(np.int64))
+
+
+def _step(search: Search, resolution: int, cells: Cells) -> int:
+    """Unit cells along a coarse cell: a power of two."""
+    coarse = search.coarse
+    if coarse is None:
+        coarse = min(resolution, max(COARSE[0], min(resolution // 4, COARSE[1])))
+    if not 1 <= coarse <= resolution:
+        raise UsageError(f"coarse {coarse}: expected 1 to the resolution, {resolution}")
+    if search.project < 0:
+        raise UsageError(f"project {search.project}: expected 0 rounds or more")
+    step = 1 << (resolution // coarse).bit_length() - 1
+    size = _bytes(cells, step)
+    if size > MAX_BYTES:
         fits = resolution
-        while _grid_bytes(share, fits) > MAX_GRID_BYTES:
+        while _bytes(fits / resolution * cells, step) > MAX_BYTES:
             fits = int(0.99 * fits)
         raise UsageError(
-            f"resolution {resolution} needs a grid of {size / 2**30:.3g} GiB; use {fits} or less"
+            f"resolution {resolution} needs about {size / 2**30:.3g} GiB; use {fits} or less"
         )
-    return [max(1, round(resolution * s)) for s in share.tolist()]
+    return step
 
 
-def _grid_bytes(share: np.ndarray, resolution: int) -> float:
-    """Memory of a grid whose sides are these shares of the longest one."""
-    return 4 * float(np.prod(np.maximum(1, resolution * share) + 3))
+def _bytes(cells: Num[np.ndarray, " 3"], step: int) -> float:
+    """Memory for the coarse nodes and for a large surface."""
+    return NODE_BYTES * float(np.prod(cells / step + 1)) + CELL_BYTES * LARGE * _faces(cells)
 
 
-def _nodes(low: np.ndarray, high: np.ndarray, cells: list[int]) -> list[np.ndarray]:
-    """Grid coordinates along each axis: the box's faces, and the nodes just inside of them."""
-    axes = []
-    for a, b, n in zip(low, high, cells, strict=True):
-        wall = WALL * (b - a) / n
-        axes.append(np.array([a, *np.linspace(a + wall, b - wall, n + 1), b]))
-    return axes
+def _faces(cells: Num[np.ndarray, " 3"]) -> float:
+    """Unit cells on three faces of the box."""
+    return float((cells * np.roll(cells, 1)).sum())
 
 
-def _evaluate(
-    field: Field, nodes: list[np.ndarray], progress: Callable[[float], None]
-) -> Float32[np.ndarray, "X Y Z"]:
-    """The field at all nodes but those on the box's faces, which are left 0."""
-    x, y, z = (torch.from_numpy(axis[1:-1]).float() for axis in nodes)
-    values = np.zeros([len(axis) for axis in nodes], dtype=np.float32)
-    plane = torch.cartesian_prod(y, z)
-    step = max(1, CHUNK // len(plane))
-    for begin in range(0, len(x), step):
-        slab = x[begin : begin + step]
-        points = torch.empty(len(slab), len(plane), 3)
-        points[..., 0], points[..., 1:] = slab[:, None], plane
-        with torch.no_grad():
-            found = field(points.flatten(0, 1)).float().cpu()
-        end = begin + len(slab)
-        values[begin + 1 : end + 1, 1:-1, 1:-1] = found.view(len(slab), len(y), len(z)).numpy()
-        progress(end / len(x))
-    return values
+def _teller(
+    progress: Callable[[float], None] | None, cells: Cells, step: int
+) -> Callable[[int], None]:
+    """What turns a number of points into the fraction done, as far as it can be foreseen."""
+    expected = float(np.prod(cells / step + 1))
+    expected += 3 * _faces(cells) if step > 1 else 0
+
+    def tell(count: int) -> None:
+        if progress is not None:
+            progress(min(0.99, count / expected))
+
+    return tell
 
 
-def _close(solid: Float32[np.ndarray, "X Y Z"]) -> None:
-    """Put a layer of outside on the box's faces, so that the surface closes there."""
-    least = 1e-6 * solid.max()
-    for axis in range(3):
-        layers = np.moveaxis(solid, axis, 0)
-        # As far below the level as its neighbour is above: the surface passes half-way between.
-        layers[[0, -1]] = -np.abs(layers[[1, -2]]) - least
-
-
-def _check(values: np.ndarray, level: float, inside: str, *, where: str) -> None:
+def _check(probe: Probe, level: float, inside: str, advice: str) -> None:
     """Refuse fields without a surface."""
-    own = values[1:-1, 1:-1, 1:-1]
-    low, high = float(own.min()), float(own.max())  # NaN if any value is
-    if not np.isfinite([low, high]).all():
-        bad = int((~np.isfinite(own)).sum())
-        raise RayfieldError(f"the field is not finite at {bad} of {own.size} points {where}")
-    span = f"it ranges from {low:.6g} to {high:.6g} {where}"
-    above, below = low > level, high < level
-    empty, full = (high <= level, above) if inside == "above" else (low >= level, below)
+    low, high, at = probe.low, probe.high, float(probe.level)
+    span = f"it ranges from {low:.6g} to {high:.6g} {probe.where}"
+    empty, full = (high <= at, low > at) if inside == "above" else (low >= at, high < at)
     if empty:
         raise RayfieldError(
-            f"no surface: the field is nowhere {inside} {level:g}; {span}; change the level"
+            f"no surface: the field is nowhere {inside} {level:g}; {span}; change the level{advice}"
         )
     if full:
         raise RayfieldError(
             f"no surface: the field is everywhere {inside} {level:g}; {span}; "
-            "change the level or enlarge the box"
+            f"change the level{advice} or enlarge the box"
         )

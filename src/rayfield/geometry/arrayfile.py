@@ -1,0 +1,90 @@
+"""Arrays in NPY and NPZ files, whose sizes are checked before anything is unpacked or made."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped
+
+from rayfield.core.check import DataError
+from rayfield.geometry.textfile import check_file
+
+MOST_RATIO = 100  # unpacked by packed; numbers of measurements pack 2 to 5 times
+SMALL = 2**24  # bytes that may be packed more tightly
+
+
+def read_npy(path: Path) -> Shaped[np.ndarray, ...]:
+    """The array of an NPY file, left on disk until it is looked at; DataError for others."""
+    check_file(path)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # numpy's parser fails in every way on damaged files
+        raise _unreadable(path, error) from None
+    if isinstance(array, np.lib.npyio.NpzFile):
+        array.close()
+        raise DataError(path, "holds several arrays", "name it .npz")
+    return _numbers(path, np.asarray(array), "the array")
+
+
+def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Shaped[np.ndarray, ...]]:
+    """Those of the named arrays that an NPZ file holds; the others are not unpacked."""
+    check_file(path, packed=True)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_entries(path, archive.infolist())
+            found = {}
+            for name in names:
+                if f"{name}.npy" in archive.namelist():
+                    member = archive.read(f"{name}.npy")
+                    found[name] = _numbers(path, _array(path, member, name), name)
+    except DataError:
+        raise
+    except Exception as error:  # zip's and numpy's parsers too
+        raise _unreadable(path, error) from None
+    return found
+
+
+def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+    names = [entry.filename for entry in entries]
+    if len(set(names)) < len(names):
+        raise DataError(path, "holds two arrays of one name", "save it again with numpy")
+    packed, full = (sum(e.compress_size for e in entries), sum(e.file_size for e in entries))
+    if full > max(SMALL, MOST_RATIO * min(packed, path.stat().st_size)):
+        what = f"would unpack from {packed} to {full} bytes"
+        raise DataError(path, what, f"no more than {MOST_RATIO} times is unpacked")
+
+
+def _array(path: Path, member: bytes, name: str) -> np.ndarray:
+    """One array of an archive, after its header is found to agree with its size."""
+    stream = io.BytesIO(member)
+    if np.lib.format.read_magic(stream) == (1, 0):
+        shape, fortran, kind = np.lib.format.read_array_header_1_0(stream)
+    else:
+        shape, fortran, kind = np.lib.format.read_array_header_2_0(stream)
+    if kind.hasobject:
+        what = f"holds Python objects in {name!r}, which are never loaded"
+        raise DataError(path, what, "save plain numbers")
+    size, rest = math.prod(shape) * kind.itemsize, len(member) - stream.tell()
+    if size != rest:
+        raise DataError(path, f"promises {size} bytes in {name!r}, but holds {rest}", "save again")
+    flat = np.frombuffer(member, kind, offset=stream.tell())
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _numbers(path: Path, array: np.ndarray, name: str) -> np.ndarray:
+    if array.dtype.names is not None or array.dtype.kind not in "fiu":
+        what = f"holds values of type {str(array.dtype)[:60]} in {name}"
+        raise DataError(path, what, "save real numbers")
+    return array
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split())[:100] or type(error).__name__
+    if "ickle" in reason or "Python objects" in reason or "Object arrays" in reason:
+        what = "holds Python objects, which are never loaded"
+        return DataError(path, what, "save plain numbers with numpy.save")
+    return DataError(path, f"is not a readable array file ({reason})", "save it again with numpy")
