@@ -11,9 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int, Int32, Int64
+from torch import Tensor
 
 from rayfield.geometry.cubes import AMBIGUOUS, CENTRE, CORNERS, EDGES, FACES, cuts
 from rayfield.geometry.nodes import Lattice, Probe
+from rayfield.math.roots import secant
 
 ON_NODE = 1e-6  # of an edge: a vertex this close to the outer node counts as on it
 
@@ -46,7 +48,7 @@ def shares(cut: Cut) -> Float[np.ndarray, " V"]:
 
 
 def sharpened(lattice: Lattice, cut: Cut, probe: Probe, *, steps: int) -> Float[np.ndarray, " V"]:
-    """Like `shares`, after steps of the bracketed secant method (Dowell and Jarratt 1971).
+    """Like `shares`, after steps of the bracketed secant method (`roots.secant`).
 
     One more question to the field per vertex and step. A vertex stays on its edge, between points
     of different sides. Edges that end on the box keep their share.
@@ -54,20 +56,15 @@ def sharpened(lattice: Lattice, cut: Cut, probe: Probe, *, steps: int) -> Float[
     ends = lattice.place(cut.node)[cut.axis, np.arange(len(cut.axis))]
     free = np.nonzero((ends >= 1) & (ends + 1 <= lattice.last[cut.axis, 0]))[0]
     some = Cut(cut.node[free], cut.axis[free], cut.values[:, free])
-    at = np.stack([np.zeros(len(free)), np.ones(len(free))])
-    true, weighed = some.values.copy(), some.values.copy()
-    column, last = np.arange(len(free)), np.full(len(free), -1)
-    for _ in range(steps):
-        share = at[0] + (at[1] - at[0]) * weighed[0] / (weighed[0] - weighed[1])
-        found = probe(torch.from_numpy(positions(lattice, some, share)).float()).astype(float)
-        side = ((found > 0) != (true[0] > 0)).astype(int)
-        # An end that stays twice is given half its value, lest it stay for ever.
-        weighed[1 - side, column] *= np.where(side == last, 0.5, 1.0)
-        weighed[side, column] = found
-        last = side
-        true[side, column], at[side, column] = found, share
+
+    def along(share: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+        points = torch.from_numpy(positions(lattice, some, share.numpy())).float()
+        return torch.from_numpy(probe(points)).double()
+
+    low, high = torch.from_numpy(some.values)
+    ends = torch.zeros_like(low), torch.ones_like(low)
     result = shares(cut)
-    result[free] = at[0] + (at[1] - at[0]) * true[0] / (true[0] - true[1])
+    result[free] = secant(along, *ends, values=(low, high), steps=steps).numpy()
     return result
 
 
