@@ -8,6 +8,7 @@ import torch
 from rayfield.math import algebraic, csg, sdf
 from rayfield.math.calculus import (
     central_gradient,
+    central_hessian,
     closest_point,
     divergence,
     eikonal_residual,
@@ -66,6 +67,14 @@ def test_derivatives_agree_with_differences_of_one_lower_order(generator):
     torch.testing.assert_close(
         divergence(lambda x: gradient(wave, x, create_graph=True), points), laplacian(wave, points)
     )
+
+
+def test_second_differences_of_a_cubic_are_exact(generator):
+    points = torch.randn(20, 3, generator=generator).double()
+    found = central_hessian(algebraic.cayley, points, 0.1)
+    torch.testing.assert_close(found, hessian(algebraic.cayley, points))
+    close = central_hessian(wave, points, 1e-3)
+    torch.testing.assert_close(close, hessian(wave, points), atol=1e-5, rtol=1e-5)
 
 
 def test_the_jacobian_of_a_linear_map_is_its_matrix(generator):
