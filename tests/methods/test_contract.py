@@ -52,6 +52,9 @@ CASES = [
 OWN_GEOMETRY = {"mesh_optimisation", "point_optimisation"}  # exported as it is, without a density
 
 any_method = pytest.mark.parametrize("name", sorted(METHODS))
+any_trained_method = pytest.mark.parametrize(
+    "name", sorted(name for name, entry in METHODS.items() if entry.learns != "solid")
+)
 each_method = pytest.mark.parametrize("name", FROM_PHOTOS)
 each_solid_one = pytest.mark.parametrize(
     ("name", "scene"),
@@ -104,7 +107,7 @@ def seen(method: ModuleType, model: nn.Module, cfg, scene: str, background: torc
         return method.render(model, some_rays(50, scene, seed=9), cfg, background=background)
 
 
-@any_method
+@any_trained_method
 def test_config_is_a_frozen_dataclass_with_every_default(name):
     method = load_method(name)
     assert is_dataclass(method.Config)
@@ -261,7 +264,7 @@ def test_density_and_colour_answer_at_any_point(name, scene):
     assert ((color >= 0) & (color <= 1)).all()
 
 
-@any_method
+@any_trained_method
 def test_rate_factor_only_lowers_the_rate(name):
     method = load_method(name)
     cfg = method.Config()

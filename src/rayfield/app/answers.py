@@ -18,6 +18,7 @@ from rayfield.app.shapes import TrainedShape
 from rayfield.app.trained_class import TrainedClass
 from rayfield.app.trained_geometry import TrainedGeometry
 from rayfield.app.trained_picture import TrainedPicture
+from rayfield.app.trained_solid import TrainedSolid
 from rayfield.app.trained_surface import TrainedSurface, meshed
 from rayfield.core.check import UsageError
 
@@ -50,6 +51,9 @@ def evaluate(
     if isinstance(learned, TrainedSurface):
         found = learned.evaluate(reference=reference, progress=progress)
         return found, summary.of_surface(found, learned.run)
+    if isinstance(learned, TrainedSolid):
+        found = learned.evaluate(progress=progress)
+        return found, summary.of_solid(found, learned.run)
     if isinstance(learned, TrainedPicture):
         found = learned.evaluate(reference=reference)
     else:
@@ -71,7 +75,7 @@ def render(
         return found, text
     if isinstance(learned, TrainedShape | TrainedGeometry):
         raise UsageError(f"{learned.run.path}: learned a shape; write its mesh: rayfield export")
-    if isinstance(learned, TrainedSurface):
+    if isinstance(learned, TrainedSurface | TrainedSolid):
         found = learned.render(shot, out=out, progress=progress)
         return found, f"{found['frames']} pictures: {found['video']}"
     found = learned.render(size=shot.size, out=out)
@@ -88,7 +92,8 @@ def export(
         found = export_field(learned, path, meshing, force=force, progress=progress)
     elif isinstance(learned, TrainedGeometry):
         found = learned.export(path, meshing, force=force)
-    elif isinstance(learned, TrainedSurface):
+    elif isinstance(learned, TrainedSurface | TrainedSolid):
+        learned = learned.surface if isinstance(learned, TrainedSolid) else learned
         found = meshed(learned, path, meshing, force=force, progress=progress)
     elif meshing.threshold is not None:
         raise UsageError("--threshold is a density; the surface of a shape is at occupancy 0.5")

@@ -32,6 +32,7 @@ KINDS = {
     "picture": "a picture",
     "points": "a point cloud or a mesh",
     "target": "posed photos with a transparent background, a point cloud or a mesh",
+    "solid": "a closed mesh of few faces, exactly and without training",
 }
 
 METHODS: dict[str, Entry] = {
@@ -93,6 +94,12 @@ METHODS: dict[str, Entry] = {
         "points moved by gradients of their splats, or of the Chamfer distance (2017, 2023)",
         ("eval", "render", "export"),
         learns="target",
+    ),
+    "polytope_net": Entry(
+        "rayfield.methods.polytope_net",
+        "the ReLU network whose zero set is exactly a given mesh (Atzmon et al., 2019)",
+        ("eval", "render", "export"),
+        learns="solid",
     ),
 }
 

@@ -181,7 +181,7 @@ class Restored(NamedTuple):
     """What a run folder holds, at its newest whole checkpoint."""
 
     run: Run
-    method: Method
+    method: Any
     cfg: Any
     model: nn.Module
     step: int
@@ -193,7 +193,7 @@ def restore(path: Path | str) -> Restored:
     Raises DataError if there is no run, no checkpoint, or one that does not fit.
     """
     run = open_run(Path(path))
-    method = method_named(run.record["method"])
+    method: Any = load_method(run.record["method"])
     cfg: Any = config_from_json(method.Config, run.record["config"], run.path / "run.json")
     latest = load_latest(run)
     if latest is None:

@@ -42,7 +42,7 @@ def _run_info(path: Path) -> tuple[dict[str, Any], str]:
     values["seconds"] = None if latest is None else latest.state.get("seconds")
     if run.metrics.exists():
         found = read_json(run.metrics, "delete it and run `rayfield eval` again")
-        values["metrics"] = {key: found.get(key) for key in ("split", "step", "psnr", "ssim")}
+        values["metrics"] = _measures(found)
     data = run.record["data"]
     counts = " + ".join(f"{n} {name}" for name, n in data["splits"].items() if n)
     at = "no checkpoint" if latest is None else f"step {latest.step:,}"
@@ -50,12 +50,25 @@ def _run_info(path: Path) -> tuple[dict[str, Any], str]:
     if latest is not None:
         lines[0] += f", {latest.state.get('seconds', 0.0):.1f} s of training"
     if "metrics" in values:
-        m = values["metrics"]
-        similar = "" if m["ssim"] is None else f", SSIM {m['ssim']:.4f}"
-        at_step = f"on {m['split']} at step {m['step']:,}"
-        lines.append(f"metrics: PSNR {float(m['psnr']):.2f} dB{similar} {at_step}")
+        lines.append(f"metrics: {_told(values['metrics'])}")
     changed = " ".join(f"{k}={v}" for k, v in run.record["config"].items())
     return values, "\n".join([*lines, f"config: {changed}"])
+
+
+def _measures(found: dict[str, Any]) -> dict[str, Any]:
+    """What `eval` measured: PSNR and SSIM of photos, or every number it found."""
+    if "psnr" in found and "split" in found:
+        return {key: found.get(key) for key in ("split", "step", "psnr", "ssim")}
+    return {key: value for key, value in found.items() if isinstance(value, int | float)}
+
+
+def _told(measures: dict[str, Any]) -> str:
+    """The same in a line."""
+    if "split" in measures:
+        similar = "" if measures["ssim"] is None else f", SSIM {measures['ssim']:.4f}"
+        at = f"on {measures['split']} at step {measures['step']:,}"
+        return f"PSNR {float(measures['psnr']):.2f} dB{similar} {at}"
+    return ", ".join(f"{key} {value:.4g}" for key, value in measures.items() if key != "step")
 
 
 def _data_info(path: Path) -> tuple[dict[str, Any], str]:

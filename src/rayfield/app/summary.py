@@ -82,6 +82,23 @@ def of_surface(found: dict[str, Any], run: Run) -> str:
     return "\n".join([*lines, f"protocol: {found['protocol']}", f"values: {run.metrics}"])
 
 
+def of_solid(found: dict[str, Any], run: Run) -> str:
+    """How exact a network is, and how large."""
+    return "\n".join(
+        (
+            f"on the surface   |f| <= {found['surface_error']:.1e} of its longest side "
+            f"({found['surface_points']:,} points)",
+            f"inside, outside  {found['sign_errors']} wrong signs of {found['volume_points']:,}; "
+            f"far outside {found['far_errors']} of {found['far_points']:,}",
+            f"slope            1 within {found['slope_error']:.1e}",
+            f"network          {found['layers']} layers, the widest {found['widest']:,}; "
+            f"{found['units']:,} units, {found['weights']:,} weights",
+            f"protocol: {found['protocol']}",
+            f"values: {run.metrics}",
+        )
+    )
+
+
 def _row(name: str, values: dict[str, Any]) -> str:
     similar = "" if values["ssim"] is None else f"{values['ssim']:.4f}"
     return f"{name[-24:]:24} {float(values['psnr']):7.2f} {similar:>7}"

@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
-from rayfield.app.catalogue import find_method, suggestion
+from rayfield.app.catalogue import find_method, load_method, suggestion
 from rayfield.app.clouds import open_points
+from rayfield.app.constructed import construct, reconstruct
 from rayfield.app.contract import Method
 from rayfield.app.display import Display, Quiet
 from rayfield.app.field import method_named
@@ -71,12 +72,16 @@ def train(
     """
     display = display or Quiet()
     out = Path(out)
-    entry, chosen = find_method(method), method_named(method)
-    start = apply_settings(_preset(method, chosen, plan.preset), plan.settings)
+    entry, module = find_method(method), load_method(method)
+    start = apply_settings(_preset(method, module, plan.preset), plan.settings)
     if not 0 <= plan.seed < 2**63:
         raise UsageError(f"seed {plan.seed} is out of range; give one from 0 to 2**63 - 1")
-    _budget(plan.steps, plan.seconds, start)
     check_folder(out)
+    if entry.learns == "solid":
+        construct(method, module, start, data=Path(data), out=out, plan=plan, display=display)
+        return open_learned(out)
+    chosen = method_named(method)
+    _budget(plan.steps, plan.seconds, start)
     with _preparing(display, kernels=entry.kernels):
         source = READERS[entry.learns](Path(data), cfg=start, downscale=plan.downscale)
         for line in source.lines():
@@ -108,8 +113,13 @@ def resume(path: Path | str, *, display: Display | None = None) -> Learned:
     """
     display = display or Quiet()
     run = open_run(Path(path))
-    entry, chosen = find_method(run.record["method"]), method_named(run.record["method"])
-    cfg: Any = config_from_json(chosen.Config, run.record["config"], run.path / "run.json")
+    name = run.record["method"]
+    entry, module = find_method(name), load_method(name)
+    cfg: Any = config_from_json(module.Config, run.record["config"], run.path / "run.json")
+    if entry.learns == "solid":
+        reconstruct(run, module, cfg, display=display)
+        return open_learned(run.path)
+    chosen = method_named(name)
     with _preparing(display, kernels=entry.kernels):
         root, downscale = run.find_data(), run.record["data"]["downscale"]
         source = READERS[entry.learns](root, cfg=cfg, downscale=downscale)
@@ -120,7 +130,7 @@ def resume(path: Path | str, *, display: Display | None = None) -> Learned:
     return open_learned(run.path)
 
 
-def _preset(name: str, method: Method, preset: str | None) -> Any:
+def _preset(name: str, method: Any, preset: str | None) -> Any:
     if preset is None:
         return method.Config()
     if preset not in method.PRESETS:
