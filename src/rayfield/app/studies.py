@@ -42,6 +42,15 @@ STUDIES: dict[str, Entry] = {
         "where to ask a field along a ray: evenly, or coarsely and then where it matters",
         "posed photos of a cut-out subject",
     ),
+    "universality": Entry(
+        "rayfield.studies.universality",
+        "flat-faced surfaces as zero sets of ReLU networks, exactly and without training",
+        "a closed mesh",
+    ),
+    "plane-reproduction": Entry(
+        "rayfield.studies.plane_reproduction",
+        "gradient descent with the eikonal term finds planes from almost every start",
+    ),
     "spectral-bias": Entry(
         "rayfield.studies.spectral_bias",
         "which frequencies a network learns first, against the theory; the same with features",
