@@ -131,7 +131,7 @@ def test_the_surface_is_deterministic_and_negative_inside(name):
 @each_cloud
 def test_training_on_a_sphere_finds_it(name, oriented):
     method = load_method(name)
-    model, _, _ = trained(method, 80, oriented=oriented)
+    model, _, _ = trained(method, 50, oriented=oriented)
     directions = some_batch(200, oriented=False, seed=99).points / 0.7
     with torch.no_grad():
         inside, on, outside = (

@@ -71,6 +71,18 @@ METHODS: dict[str, Entry] = {
         ("eval", "render"),
         learns="picture",
     ),
+    "sal": Entry(
+        "rayfield.methods.sal",
+        "signed distance from raw points without normals, by unsigned distances (SAL, 2020)",
+        ("eval", "render", "export"),
+        learns="points",
+    ),
+    "level_set_control": Entry(
+        "rayfield.methods.level_set_control",
+        "surface from raw points by moving samples of its zero set (Atzmon et al., 2019)",
+        ("eval", "render", "export"),
+        learns="points",
+    ),
     "igr": Entry(
         "rayfield.methods.igr",
         "signed distance from raw points, with or without normals (IGR, 2020)",

@@ -52,7 +52,8 @@ class PointBatch(NamedTuple):
     """Points of a surface, in scene units.
 
     `normals` are unit and outward, or zero where `oriented` is false; `spread` is the distance to
-    the 50th neighbour; `distance` gives the distance of any points to the nearest of all the data.
+    the 50th neighbour; `distance` gives the distance of any points to the nearest of all the data,
+    from which gradients lead back to those points.
     """
 
     points: Float[Tensor, "N 3"]
@@ -120,12 +121,13 @@ def spreads(cloud: Cloud) -> Float[np.ndarray, " N"]:
 
 
 def distance_to(cloud: Cloud) -> DistanceFn:
-    """Distances to the nearest point of a cloud, as a function of tensors; without gradient."""
+    """Distances to the nearest point of a cloud, as a function of tensors and differentiable."""
+    data = torch.from_numpy(cloud.points).float()
 
     def distance(points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         threads = -1 if len(points) >= ALONE else 1
-        found, _ = cloud.tree.query(points.detach().numpy(), workers=threads)
-        return torch.from_numpy(found).float()
+        _, index = cloud.tree.query(points.detach().numpy(), workers=threads)
+        return (points - data[torch.from_numpy(index)]).norm(dim=1)
 
     return distance
 

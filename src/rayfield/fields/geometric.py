@@ -7,16 +7,21 @@ and a skip connection: Gropp et al. 2020, arXiv:2002.10099, Sec. 5.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from rayfield.fields.slopes import Shape, value_and_gradient
+from rayfield.math.softplus import softplus
 
 
 class Start(NamedTuple):
     """The last layer at the start: weights of mean `slope` sqrt(pi / inputs) and deviation
-    `deviation`, bias -`radius`.
+    `deviation`, bias -`radius`. `normed`: all matrices are kept as directions and lengths of their
+    rows (Salimans & Kingma 2016, arXiv:1602.07868).
 
     A wide ReLU network is then `slope` |x| - `radius`.
     """
@@ -24,6 +29,7 @@ class Start(NamedTuple):
     slope: float = 1.0
     deviation: float = 1e-5
     radius: float = 1.0
+    normed: bool = False
 
 
 SPHERE = Start()
@@ -62,6 +68,9 @@ class GeometricMLP(nn.Module):
             mean = start.slope * math.sqrt(math.pi / width)
             layer.weight.normal_(mean, start.deviation, generator=generator)
             layer.bias.fill_(-start.radius)
+        if start.normed:
+            for linear in list(self.layers):
+                weight_norm(linear)
 
     def forward(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         """Signed values of points."""
@@ -77,12 +86,32 @@ class GeometricMLP(nn.Module):
         self, points: Float[Tensor, "N 3"]
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]:
         """Signed values of points and their gradients there, of which losses can be made."""
-        with torch.enable_grad():
-            points = points.detach().requires_grad_()
-            value = self(points)
-            return value, torch.autograd.grad(value.sum(), points, create_graph=True)[0]
+        layers = [cast(nn.Linear, layer) for layer in self.layers]
+        weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
+        return value_and_gradient(points, weights, biases, shape=Shape(self.skips, self.beta))
 
     def _unit(self, x: Float[Tensor, "N C"]) -> Float[Tensor, "N C"]:
         if math.isinf(self.beta):
             return torch.relu(x)
-        return nn.functional.softplus(x, beta=self.beta)
+        return softplus(x, self.beta)
+
+
+def autograd_value_and_gradient(
+    network: GeometricMLP, points: Float[Tensor, "N 3"]
+) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]:
+    """The twin of `GeometricMLP.value_and_gradient`: the framework differentiates twice."""
+    *hidden, last = network.layers
+    with torch.enable_grad():
+        points = points.detach().requires_grad_()
+        x = points
+        for index, layer in enumerate(hidden):
+            if index in network.skips:
+                x = torch.cat([x, points], dim=1) / math.sqrt(2)
+            z = layer(x)
+            x = (
+                torch.relu(z)
+                if math.isinf(network.beta)
+                else nn.functional.softplus(z, network.beta)
+            )
+        value = last(x)[:, 0]
+        return value, torch.autograd.grad(value.sum(), points, create_graph=True)[0]

@@ -108,7 +108,7 @@ def lr_factor(cfg: Config, step: int, progress: float) -> float:
 
 
 def loss(
-    model: GeometricMLP, batch: PointBatch, cfg: Config, step: int, *, generator: Generator
+    model: Any, batch: PointBatch, cfg: Config, step: int, *, generator: Generator
 ) -> dict[str, Tensor]:
     """|f| and the misfit of the normals at the data, the eikonal term around and everywhere."""
     count = len(batch.points)
