@@ -109,6 +109,16 @@ def test_interpolation_turns_no_faster_where_photos_lie_close():
     assert turns.max() < 2 * turns.mean()
 
 
+def test_interpolation_hurries_where_no_photo_is_near():
+    """Half of the way is one gap between two groups: it takes far less than half of the time."""
+    angles = np.concatenate([np.linspace(0, 0.5, 20), np.linspace(1.5, 2, 20)])
+    forward = np.stack([camera.pose[:3, 2] for camera in paths.interpolate(ring(angles), 400)])
+    at = np.arctan2(*forward[:, [1, 0]].T) - np.arctan2(forward[0, 1], forward[0, 0])
+    between = (np.abs(at) > 0.6) & (np.abs(at) < 1.4)  # 0.4 of the way
+    assert 0.02 < between.mean() < 0.2
+    assert (np.diff(at) * np.sign(at[-1]) >= -1e-9).all()
+
+
 def test_photos_in_no_order_are_visited_from_neighbour_to_neighbour():
     rng = np.random.default_rng(0)
     along = rng.permutation(30)

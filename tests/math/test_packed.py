@@ -207,3 +207,12 @@ def test_distortion_ignores_translation_and_scales_with_length(generator):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_outputs_keep_the_input_precision(generator, dtype):
     assert {x.dtype for x in outputs(pack(generator, [2, 0, 3], dtype))} == {dtype}
+
+
+def test_a_scaled_gradient_leaves_the_value(generator):
+    x = torch.randn(20, generator=generator, requires_grad=True)
+    share = torch.rand(20, generator=generator)
+    y = packed.scale_gradient(x, share)
+    torch.testing.assert_close(y, x, rtol=1e-6, atol=1e-7)
+    y.square().sum().backward()
+    torch.testing.assert_close(x.grad, 2 * x.detach() * share)

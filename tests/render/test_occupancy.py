@@ -8,9 +8,10 @@ import torch
 
 from rayfield.core.types import Rays
 from rayfield.kernels import march as kernels
+from rayfield.kernels.layout import Store
 from rayfield.kernels.pool import pool
 from rayfield.math.rays import contract, ray_box
-from rayfield.render.occupancy import EVERY, OccupancyGrid, refresh
+from rayfield.render.occupancy import EVERY, Bar, OccupancyGrid, refresh
 
 STEP = 1 / 32  # a power of two: multiples of it are exact
 
@@ -368,19 +369,43 @@ def test_observed_densities_raise_cells_and_never_lower_them(generator):
     grid.density.fill_(0.5)
     unit = torch.cat([torch.rand(5000, 3, generator=generator), torch.eye(3)])
     sigma = torch.rand(len(unit), generator=generator)
-    grid.observe(unit, sigma)
-    expected = torch.full((16**3,), 0.5)
-    for cell, value in zip(grid.cells(unit).tolist(), sigma.tolist(), strict=True):
-        expected[cell] = max(expected[cell].item(), value)
-    assert torch.equal(grid.density, expected)
-    density = np.full(16**3, 0.5, np.float32)
-    # two chunks of rows, of which some at the end of each are not kept
-    begin, kept = np.array([0, 3000]), np.array([2900, len(unit) - 3000])
-    kernels.observe(density, 16, begin, kept, unit.numpy(), sigma.numpy())
-    grid.density.fill_(0.5)
-    rows = torch.cat([torch.arange(2900), torch.arange(3000, len(unit))])
-    grid.observe(unit[rows], sigma[rows])
-    assert torch.equal(torch.from_numpy(density), grid.density)
+    photo = torch.randint(40, (len(unit),), generator=generator)
+    grid.observe(unit, sigma, photo)
+    density, seen = torch.full((16**3,), 0.5), [0] * 16**3
+    for row, cell in enumerate(grid.cells(unit).tolist()):
+        density[cell] = max(density[cell].item(), sigma[row].item())
+        seen[cell] |= 1 << (int(photo[row]) % 8)
+    assert torch.equal(grid.density, density)
+    assert grid.photos.tolist() == seen
+
+
+def test_compiled_observation_equals_the_readable_one(generator):
+    """Two chunks of rows, of which some at the end of each are not kept."""
+    grids = [OccupancyGrid(16, contracted=False) for _ in range(2)]
+    unit = torch.rand(5000, 3, generator=generator)
+    sigma, photo = torch.rand(5000, generator=generator), torch.arange(300)
+    ray = torch.randint(300, (5000,), generator=generator, dtype=torch.int32)
+    empty = np.empty(0, np.float32)
+    fields = {"position": unit.numpy(), "sigma": sigma.numpy(), "ray": ray.numpy()}
+    store = Store(**{name: fields.get(name, empty) for name in Store._fields})
+    begin, kept = np.array([0, 3000]), np.array([2900, 1900])
+    kernels.observe(grids[0].seen(), photo.numpy(), begin, kept, store)
+    rows = torch.cat([torch.arange(2900), torch.arange(3000, 4900)])
+    grids[1].observe(unit[rows], sigma[rows], photo[ray[rows].long()])
+    assert torch.equal(grids[0].density, grids[1].density)
+    assert torch.equal(grids[0].photos, grids[1].photos)
+    assert grids[0].photos.max() > 0
+
+
+@pytest.mark.parametrize("photos", [0, 1, 3, 8])
+def test_cells_that_too_few_photos_saw_are_empty(photos, generator):
+    grid = OccupancyGrid(16, contracted=True)
+    grid.density.copy_(torch.rand(16**3, generator=generator))
+    grid.photos.copy_(torch.randint(256, (16**3,), generator=generator))
+    grid.threshold(1.0, 0.5, photos=photos)
+    bits = (grid.photos[:, None] >> torch.arange(8, dtype=torch.uint8)) & 1
+    level = min(grid.density.mean().item(), 0.5)
+    assert torch.equal(grid.occupied(), (grid.density > level) & (bits.sum(-1) >= photos))
 
 
 def test_faces_of_the_cube_belong_to_the_outermost_cells():
@@ -411,7 +436,7 @@ def test_refresh_looks_everywhere_once_and_then_at_some_cells_now_and_then(gener
 
     for step in range(3 * EVERY + 1):
         refresh(
-            grid, density, step, generator=generator, first_look=5, decay=0.9, depth=0.5, length=1.0
+            grid, density, step, generator=generator, first_look=5, decay=0.9, bar=Bar(1.0, 0.5)
         )
     assert sorted(looks) == sorted({5, EVERY, 2 * EVERY, 3 * EVERY})
     assert torch.equal(looks[5], torch.arange(16**3))
@@ -427,10 +452,10 @@ def test_refresh_goes_on_where_all_cells_are_empty(generator):
     for step in (5, EVERY, 2 * EVERY):
         refresh(
             grid, lambda unit: torch.zeros(len(unit)), step,
-            generator=generator, first_look=5, decay=0.9, depth=0.5, length=1.0,
+            generator=generator, first_look=5, decay=0.9, bar=Bar(1.0, 0.5),
         )  # fmt: skip
     assert not grid.occupied().any()
-    refresh(grid, ball, 5, generator=generator, first_look=5, decay=0.9, depth=0.5, length=1.0)
+    refresh(grid, ball, 5, generator=generator, first_look=5, decay=0.9, bar=Bar(1.0, 0.5))
     assert grid.occupied().any()
 
 

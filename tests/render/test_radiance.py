@@ -48,6 +48,7 @@ CASES = {
     "object": (Marching(0.05), True, 0.4),
     "object, opaque early": (Marching(0.05, cutoff=0.2), True, 0.9),
     "real capture": (Marching(0.05, cone=0.05, most=200), False, 0.4),
+    "gradients that fade": (Marching(0.05, cone=0.05, most=200, fade=0.8), False, 0.4),
     "nothing occupied": (Marching(0.05), True, 0.0),
     "few samples a ray": (Marching(0.02, most=5), True, 0.5),
     "little room": (Marching(0.05, capacity=500), True, 0.4),

@@ -17,6 +17,7 @@ LARGEST_GAP = np.radians(75)  # between neighbouring azimuths; beyond, photos co
 MARGIN = np.radians(3)  # kept from the ends of an arc
 WAYPOINTS = 2000
 SMOOTHING = 0.03  # of the way's length
+CLOSE = 3.0  # mean distances between photos; twice as fast when so far from the nearest
 DETOUR = 1.5  # by how much the order of names may be longer than the shortest way found
 LEVEL = np.cos(np.radians(20))  # a mean up direction nearer to +z than this counts as +z
 
@@ -84,10 +85,11 @@ def look_at(eye: Vector, target: Vector, up: Vector) -> Float[np.ndarray, "4 4"]
 
 
 def interpolate(cameras: Sequence[Camera], frames: int) -> list[Camera]:
-    """`frames` cameras on a smooth way along the photos' poses, at constant speed.
+    """`frames` cameras on a smooth way along the photos' poses, at nearly constant speed.
 
     The way leads from photo to photo in their order, if that is nearly the shortest way, else
     from neighbour to neighbour, and is then smoothed: it keeps near the photos and turns gently.
+    Where it has to leave them, across a gap that no photo shows well, it hurries.
     """
     poses = np.stack([camera.pose for camera in cameras])
     radius = np.linalg.norm(poses[:, :3, 3], axis=1)
@@ -98,7 +100,8 @@ def interpolate(cameras: Sequence[Camera], frames: int) -> list[Camera]:
     marks = np.hstack([poses[:, :3, 3], lever * poses[:, :3, 2], lever * poses[:, :3, 0]])
     order = visiting_order(marks)
     way = np.hstack([marks, radius[:, None]])[order]
-    way = _even(_smooth(_even(way, WAYPOINTS)), frames)
+    way = _even(_smooth(_even(way, WAYPOINTS)), WAYPOINTS)
+    way = _hurried(way, _far_from(way[:, :9], marks), frames)
     lens = _mean_lens(cameras)
     found = []
     for row in way:
@@ -123,6 +126,24 @@ def _even(way: Float[np.ndarray, "N D"], count: int) -> Float[np.ndarray, "M D"]
     length = np.append(0.0, np.cumsum(steps))
     at = np.linspace(0.0, length[-1], count)
     return np.stack([np.interp(at, length, column) for column in way.T], axis=1)
+
+
+def _far_from(
+    way: Float[np.ndarray, "N 9"], marks: Float[np.ndarray, "P 9"]
+) -> Float[np.ndarray, " N"]:
+    """How far points of the way are from the nearest photo, in mean distances between photos."""
+    length = np.linalg.norm(np.diff(way, axis=0), axis=1).sum()
+    nearest = np.linalg.norm(way[:, None] - marks, axis=-1).min(axis=1)
+    return nearest / max(length / max(len(marks) - 1, 1), 1e-12)
+
+
+def _hurried(
+    way: Float[np.ndarray, "N D"], far: Float[np.ndarray, " N"], count: int
+) -> Float[np.ndarray, "M D"]:
+    """`count` points along a way of even points, the further apart the further from photos."""
+    time = np.cumsum(1 / (1 + (far / CLOSE) ** 2))
+    at = np.linspace(time[0], time[-1], count)
+    return np.stack([np.interp(at, time, column) for column in way.T], axis=1)
 
 
 def _smooth(way: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N D"]:

@@ -115,10 +115,9 @@ class Renderer:
         pool().run(march.fill_samples, grid, bundle, packed.rays, packed.first, packed.count,
                    packed.near, out)  # fmt: skip
 
-    def observe(self, packed: Packed, density: Tensor, side: int) -> None:
-        """Raise a grid's densities [side^3] to those of the samples the last forward kept."""
-        march.observe(density.numpy(), side, packed.begin, self.kept,
-                      self.store.position, self.store.sigma)  # fmt: skip
+    def observe(self, packed: Packed, grid: march.Seen, image: Tensor) -> None:
+        """Tell a grid of the samples that the last forward kept, of rays from these photos [R]."""
+        march.observe(grid, image.numpy(), packed.begin, self.kept, self.store)
 
 
 def _bundle(rays: Rays, jitter: Tensor | None) -> march.Bundle:
@@ -150,12 +149,12 @@ def _weights(matrices: tuple[Tensor, ...]) -> Weights:
 class Render(torch.autograd.Function):
     """(color without background, opacity, depth sum, distortion, live) of packed rays.
 
-    Arguments: renderer, packed, harmonics [R, 16], cutoff, table, then the five matrices. The
+    Arguments: renderer, packed, harmonics [R, 16], cutoff, fade, table, then the five matrices. The
     table's gradient is added to `table.grad` directly: it is as large as the table.
     """
 
     @staticmethod
-    def forward(ctx, renderer, packed, harmonics, cutoff, table, *matrices):
+    def forward(ctx, renderer, packed, harmonics, cutoff, fade, table, *matrices):
         weights = _weights(matrices)
         store = renderer.store
         live, kept = np.zeros(packed.used, np.int64), np.zeros(march.CHUNKS, np.int64)
@@ -169,14 +168,14 @@ class Render(torch.autograd.Function):
         pool().run(render_chunks, weights, store, batch, image, np.float32(cutoff))
         renderer.forwards += 1
         renderer.kept = kept
-        ctx.state = (renderer, renderer.forwards, weights, batch, image, table)
+        ctx.state = (renderer, renderer.forwards, weights, batch, image, fade, table)
         kept_samples = torch.from_numpy(live)
         ctx.mark_non_differentiable(kept_samples)
         return (*outputs, kept_samples)
 
     @staticmethod
     def backward(ctx, color, opacity, depth, distortion, _live):
-        renderer, forward, weights, batch, image, table = ctx.state
+        renderer, forward, weights, batch, image, fade, table = ctx.state
         if forward != renderer.forwards:
             raise RuntimeError(
                 "backward of a render whose activations were overwritten by a later one"
@@ -186,15 +185,16 @@ class Render(torch.autograd.Function):
         shapes = [w.shape for w in weights[: len(weights) // 2]]
         grads = Gradients(*(np.zeros((march.CHUNKS, *shape), np.float32) for shape in shapes))
         store = renderer.store
-        pool().run(backward_chunks, weights, store, batch, image, reverse, grads)
-        if ctx.needs_input_grad[4]:
+        pool().run(backward_chunks, weights, store, batch, image, reverse, grads,
+                   np.float32(fade))  # fmt: skip
+        if ctx.needs_input_grad[5]:
             if table.grad is None:
                 table.grad = zeros(tuple(table.shape))
             gradient = table.grad.numpy()
             pool().run(scatter_chunks, gradient, renderer.levels, store, batch)
         hidden, geometry, view, color1, color2, rgb = (torch.from_numpy(g.sum(0)) for g in grads)
         first = torch.cat([color1, view], dim=1)
-        return (None, None, None, None, None, hidden, geometry, first, color2, rgb[:3])
+        return (None, None, None, None, None, None, hidden, geometry, first, color2, rgb[:3])
 
 
 def density(renderer: Renderer, matrices: tuple[Tensor, ...], points: Tensor) -> Tensor:

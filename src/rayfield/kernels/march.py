@@ -39,6 +39,15 @@ class Grid(NamedTuple):
     most: int
 
 
+class Seen(NamedTuple):
+    """What is known of the cells, x fastest: the greatest density met (decayed) [side^3], and
+    which photos looked into them [side^3]: a bit for every eighth photo."""
+
+    density: np.ndarray
+    photos: np.ndarray
+    side: int
+
+
 class Bundle(NamedTuple):
     """Rays as arrays: origins [R, 3], directions [R, 3], near, far, jitter in [0, 1) [R]."""
 
@@ -173,8 +182,10 @@ def fill_samples(ticket, grid, rays, chunks, first, count, begin, out):
 
 
 @kernel
-def mark(ticket, density, threshold, bits, bricks, side):
-    """bits: which cells' density exceeds the threshold; bricks: which bricks have such a cell."""
+def mark(ticket, grid, threshold, enough, bits, bricks):
+    """bits: which cells are denser than the threshold and have been seen by enough photos
+    (`enough` [256]: whether the bits of `Seen.photos` are); bricks: which have such a cell."""
+    side = grid.side
     across = side // BRICK
     while True:
         brick = take_ticket(ticket)  # a row of bricks along x
@@ -189,7 +200,8 @@ def mark(ticket, density, threshold, bits, bricks, side):
             for b in range(across):
                 byte = 0
                 for bit in range(8):
-                    if density[first + b * 8 + bit] > threshold:
+                    cell = first + b * 8 + bit
+                    if grid.density[cell] > threshold and enough[grid.photos[cell]]:
                         byte |= 1 << bit
                 bits[(first >> 3) + b] = byte
                 if byte:
@@ -197,12 +209,14 @@ def mark(ticket, density, threshold, bits, bricks, side):
 
 
 @kernel
-def observe(density, side, begin, kept, position, sigma):
-    """density[cell] = max(density[cell], sigma[s]) for the kept samples of every chunk."""
+def observe(grid, image, begin, kept, store):
+    """Raise cells to the densities of the kept samples of every chunk, and note who saw them."""
+    side, position = grid.side, store.position
     for chunk in range(begin.shape[0]):
         for s in range(begin[chunk], begin[chunk] + kept[chunk]):
             i = _index(position[s, 0] * float32(side), side)
             j = _index(position[s, 1] * float32(side), side)
             k = _index(position[s, 2] * float32(side), side)
             cell = i + side * (j + side * k)
-            density[cell] = max(density[cell], sigma[s])
+            grid.density[cell] = max(grid.density[cell], store.sigma[s])
+            grid.photos[cell] |= 1 << (image[store.ray[s]] & 7)

@@ -19,7 +19,16 @@ from rayfield.kernels.radiance import TILE, _color_tile, _spacing, _views
 
 
 @kernel
-def _composite_ray(store, image, reverse, r, first, last):
+def _faded(store, s, fade):
+    """Share of a sample's gradient that is used: min(1, (t / fade)^2); all if fade is 0."""
+    if fade == float32(0):
+        return float32(1)
+    ratio = (store.start[s] + float32(0.5) * store.delta[s]) / fade
+    return min(float32(1), ratio * ratio)
+
+
+@kernel
+def _composite_ray(store, image, reverse, fade, r, first, last):
     """Fill sigma and rgb of the ray's samples with the gradients with respect to them."""
     behind = w_behind = m_behind = float32(0)
     opacity, moment = image.opacity[r], float32(0)
@@ -37,11 +46,12 @@ def _composite_ray(store, image, reverse, r, first, last):
         spread = middle * (w_front - w_behind) - m_front + m_behind
         gain = reverse.opacity[r] + reverse.depth[r] * (store.start[s] + float32(0.5) * delta)
         gain += reverse.distortion[r] * float32(2) * (spread + w * width / float32(3))
+        share = _faded(store, s, fade)
         for k in range(3):
             value = store.rgb[s, k]
             gain += reverse.color[r, k] * value
-            store.rgb[s, k] = reverse.color[r, k] * w * value * (float32(1) - value)
-        store.sigma[s] = delta * (beyond * gain - behind) * sigma
+            store.rgb[s, k] = share * reverse.color[r, k] * w * value * (float32(1) - value)
+        store.sigma[s] = share * delta * (beyond * gain - behind) * sigma
         behind += w * gain
         w_behind += w
         m_behind += w * middle
@@ -87,7 +97,7 @@ def _tiles(width):
 
 
 @kernel
-def backward_chunks(ticket, weights, store, batch, image, reverse, grads):
+def backward_chunks(ticket, weights, store, batch, image, reverse, grads, fade):
     """Gradients of the weights, per chunk, and of each live sample's encoding."""
     wide, middle = weights.color2.shape[0], weights.hidden.shape[0]
     while True:
@@ -96,7 +106,7 @@ def backward_chunks(ticket, weights, store, batch, image, reverse, grads):
             break
         s, first, last = batch.begin[chunk], batch.rays[chunk], batch.rays[chunk + 1]
         for r in range(first, last):
-            _composite_ray(store, image, reverse, r, s, s + batch.live[r])
+            _composite_ray(store, image, reverse, fade, r, s, s + batch.live[r])
             s += batch.live[r]
         end = s
         d_views, d_in = np.zeros((last - first, wide), np.float32), _tiles(store.geometry.shape[1])

@@ -117,6 +117,12 @@ def visible(
     return transmittance(sigma, delta, ray) >= threshold
 
 
+def scale_gradient(x: Tensor, share: Tensor) -> Tensor:
+    """x, whose gradient is multiplied by `share`, e.g. of a sample by its distance (Philip &
+    Deschaintre 2023, arXiv:2305.02756, eq. 3)."""
+    return x * share + (x * (1 - share)).detach()
+
+
 def select(samples: Samples, keep: Bool[Tensor, " S"]) -> Samples:
     """The samples marked in `keep`, packed again over the same rays."""
     ray = samples.ray[keep]

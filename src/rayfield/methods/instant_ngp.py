@@ -6,7 +6,9 @@ training on a random background (`loss`), occupancy grid (Appendix E).
 Departures: 8 levels of 4 features and tables of 2^17 entries; mean squared error instead of
 Huber; rates fall exponentially to a tenth; unbounded scenes are contracted as in mip-NeRF 360
 (Barron et al. 2022, eq. 10) instead of cascaded, with its distortion loss (eq. 15) phased in;
-cells count as occupied above min(mean density, `sparse` / `step`); no moving average of weights.
+cells count as occupied above min(mean density, `sparse` / `step`); no moving average of weights;
+in unbounded scenes, gradients fade near the cameras (Philip & Deschaintre 2023) and cells that
+fewer than `photos` photos look into are empty.
 Cannot: pose refinement, thin semi-transparent media, surfaces (density has no level of its own).
 """
 
@@ -23,7 +25,7 @@ from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
 from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
 from rayfield.render import radiance
-from rayfield.render.occupancy import OccupancyGrid, refresh
+from rayfield.render.occupancy import Bar, OccupancyGrid, refresh
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Config:
     first_look: int = 5  # step at which empty cells are first skipped
     decay: float = 0.7
     sparse: float = 0.1
+    photos: int = 0  # that must have looked into a cell, for it to stay occupied
+    fade: float = 0.0  # distance from the camera within which gradients are smaller
     distortion: float = 0.0
     distortion_from: int = 100
     contracted: FromData[bool] = False
@@ -84,7 +88,7 @@ def adapt(cfg: Config, traits: SceneTraits) -> Config:
         return cfg
     return replace(
         cfg, step=1 / 128, cone=1 / 64, coarse_steps=600, finest=2048, samples=1 << 15,
-        first_look=100, decay=0.95, sparse=0.03, distortion=3e-3,
+        first_look=100, decay=0.95, sparse=0.03, photos=2, fade=1.0, distortion=3e-3,
     )  # fmt: skip
 
 
@@ -120,8 +124,9 @@ def loss(
     _look(model, cfg, step, generator)
     coarse = 1 + 3 * max(0.0, 1 - step / cfg.coarse_steps)
     marching = radiance.Marching(
-        cfg.step * coarse, cfg.cone * coarse, cutoff=cfg.cutoff, capacity=cfg.samples * 8
-    )
+        cfg.step * coarse, cfg.cone * coarse, cutoff=cfg.cutoff, capacity=cfg.samples * 8,
+        fade=cfg.fade,
+    )  # fmt: skip
     jitter = torch.rand(len(batch.rgba), generator=generator).to(batch.rgba.device)
     out = radiance.render(
         model.field, model.occupancy, batch.rays, marching=marching, jitter=jitter, observe=True
@@ -169,9 +174,10 @@ def color(model: Model) -> Callable[[Tensor, Tensor], Tensor]:
 
 def _look(model: Model, cfg: Config, step: int, generator: Generator) -> None:
     """Bring the occupancy grid up to date."""
+    photos = cfg.photos if step >= cfg.coarse_steps else 0
     refresh(
         model.occupancy, _unit_density(model), step, generator=generator,
-        first_look=cfg.first_look, decay=cfg.decay, depth=cfg.sparse, length=cfg.step,
+        first_look=cfg.first_look, decay=cfg.decay, bar=Bar(cfg.step, cfg.sparse, photos),
     )  # fmt: skip
 
 

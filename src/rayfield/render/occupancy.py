@@ -8,6 +8,7 @@ instead of cascades; densities met while rendering are fed back, which costs not
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,15 @@ from rayfield.math.rays import contract
 EVERY = 16
 
 DensityFn = Callable[[Tensor], Tensor]
+
+
+class Bar(NamedTuple):
+    """What a cell needs to stay occupied, see `OccupancyGrid.threshold`: optical depth `depth`
+    over `length`, and `photos` photos that looked into it."""
+
+    length: float
+    depth: float
+    photos: int = 0
 
 
 class OccupancyGrid(nn.Module):
@@ -39,7 +49,9 @@ class OccupancyGrid(nn.Module):
         self.density: Tensor
         self.bits: Tensor
         self.bricks: Tensor
+        self.photos: Tensor  # a bit for every eighth photo that looked into a cell
         self.register_buffer("density", torch.zeros(side**3))
+        self.register_buffer("photos", torch.zeros(side**3, dtype=torch.uint8))
         self.register_buffer("bits", torch.full((side**3 // 8,), 255, dtype=torch.uint8))
         bricks = (side // kernel.BRICK) ** 3
         self.register_buffer("bricks", torch.ones(bricks, dtype=torch.uint8))
@@ -83,22 +95,34 @@ class OccupancyGrid(nn.Module):
         self.density.scatter_reduce_(0, cells, sampled, "amax")
 
     @torch.no_grad()
-    def observe(self, unit: Float[Tensor, "N 3"], sigma: Float[Tensor, " N"]) -> None:
-        """Raise cells to densities met while rendering."""
-        self.density.scatter_reduce_(0, self.cells(unit), sigma, "amax")
+    def observe(
+        self, unit: Float[Tensor, "N 3"], sigma: Float[Tensor, " N"], image: Int[Tensor, " N"]
+    ) -> None:
+        """Raise cells to densities met while rendering, and note which photos look into them."""
+        cells = self.cells(unit)
+        self.density.scatter_reduce_(0, cells, sigma, "amax")
+        for bit in range(8):
+            by = cells[(image & 7) == bit]
+            self.photos[by] = self.photos[by] | (1 << bit)
+
+    def seen(self) -> kernel.Seen:
+        """What is known of the cells, as the kernels take it."""
+        return kernel.Seen(self.density.numpy(), self.photos.numpy(), self.side)
 
     @torch.no_grad()
-    def threshold(self, length: float, most: float) -> None:
+    def threshold(self, length: float, most: float, *, photos: int = 0) -> None:
         """Mark as occupied the cells whose optical depth over `length` exceeds `most`.
 
-        While the mean density is lower than that, the mean is the bar.
+        While the mean density is lower than that, the mean is the bar. Cells into which fewer than
+        `photos` photos (0 to 8, counted by their numbers modulo 8) have looked become empty.
         """
         level = min(self.density.mean().item(), most / length)
+        enough = torch.tensor([bits.bit_count() >= photos for bits in range(256)])
         if self.density.device.type == "cpu":
-            density, bits, marked = (x.numpy() for x in (self.density, self.bits, self.bricks))
-            pool().run(kernel.mark, density, np.float32(level), bits, marked, self.side)
+            bits, marked, known = (x.numpy() for x in (self.bits, self.bricks, enough))
+            pool().run(kernel.mark, self.seen(), np.float32(level), known, bits, marked)
             return
-        keep = self.density > level
+        keep = (self.density > level) & enough.to(self.photos.device)[self.photos.long()]
         powers = 2 ** torch.arange(8, dtype=torch.uint8, device=keep.device)
         self.bits.copy_((keep.view(-1, 8) * powers).sum(-1).to(torch.uint8))
         n = self.side // kernel.BRICK
@@ -172,14 +196,12 @@ def refresh(
     generator: Generator,
     first_look: int,
     decay: float,
-    depth: float,
-    length: float,
+    bar: Bar,
 ) -> None:
     """Keep a grid up to date while a field is trained: call it before every step.
 
     All cells are looked at once, at step `first_look`; from then on, every 16 steps, a
-    sixty-fourth of them at random and as many of the occupied ones. `depth` over `length` is
-    the bar of `threshold`.
+    sixty-fourth of them at random and as many of the occupied ones.
     """
     total = grid.side**3
     device = grid.density.device
@@ -195,7 +217,7 @@ def refresh(
     else:
         return
     grid.update(density, cells, decay=decay, generator=generator)
-    grid.threshold(length, depth)
+    grid.threshold(bar.length, bar.depth, photos=bar.photos)
 
 
 def _step(t: Tensor, step: float, cone: float) -> Tensor:

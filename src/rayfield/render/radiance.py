@@ -27,7 +27,8 @@ class Marching:
 
     `step` the shortest step, scene units; `cone` the ratio of a step to the distance from the
     camera, 0 for fixed steps; `most` samples per ray at most; light below `cutoff` ends a ray;
-    `capacity` samples in all at most: the rays beyond are left out of the batch.
+    `capacity` samples in all at most: the rays beyond are left out of the batch; gradients of
+    samples nearer to the camera than `fade` shrink with the square of their distance (0: none do).
     """
 
     step: float
@@ -35,6 +36,7 @@ class Marching:
     most: int = 1024
     cutoff: float = 1e-4
     capacity: int = 1 << 18
+    fade: float = 0.0
 
 
 def render(
@@ -60,7 +62,7 @@ def render(
         field, renderer, occupancy, rays, marching=marching, jitter=jitter
     )
     if observe:
-        renderer.observe(packed, occupancy.density, occupancy.side)
+        renderer.observe(packed, occupancy.seen(), rays.image)
     depth = depth / opacity.clamp_min(1e-10)
     return Rendered(color, opacity, depth, live, distortion)
 
@@ -81,7 +83,13 @@ def _forward(
     renderer.fill(grid, rays, jitter, packed)
     harmonics = sh.harmonics(rays.directions[: packed.used])
     return packed, fused.Render.apply(
-        renderer, packed, harmonics, marching.cutoff, field.grid.table, *field.matrices()
+        renderer,
+        packed,
+        harmonics,
+        marching.cutoff,
+        marching.fade,
+        field.grid.table,
+        *field.matrices(),
     )
 
 
@@ -175,11 +183,12 @@ def render_readable(
     samples, geometry, middle = ragged.select(samples, seen), geometry[seen], middle[seen]
     ray, sigma, delta = ray[seen], sigma[seen], delta[seen]
     if observe:
-        occupancy.observe(occupancy.unit(points[seen]), sigma.detach())
+        occupancy.observe(occupancy.unit(points[seen]), sigma.detach(), rays.image[ray])
+    share = (middle / (marching.fade or 1e-9)).square().clamp_max(1)
+    sigma = ragged.scale_gradient(sigma, share)
     w = ragged.weights(sigma, delta, ray)
-    color = ragged.ray_sum(
-        w[:, None] * field.color(geometry, rays.directions[ray]), ray, n_rays=used
-    )
+    rgb = ragged.scale_gradient(field.color(geometry, rays.directions[ray]), share[:, None])
+    color = ragged.ray_sum(w[:, None] * rgb, ray, n_rays=used)
     opacity = ragged.ray_sum(w, ray, n_rays=used)
     depth = ragged.ray_sum(w * middle, ray, n_rays=used) / opacity.clamp_min(1e-10)
     start, end = samples.start / (1 + samples.start), samples.end / (1 + samples.end)
