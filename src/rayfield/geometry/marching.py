@@ -41,7 +41,9 @@ class Search(NamedTuple):
 
     `coarse`: cells along the longest side where refinement begins, halved until the resolution is
     reached; the resolution itself asks the field everywhere, None leaves the choice to `extract`.
-    Separate pieces of surface (and hollows) smaller than a coarse cell may be missed, others not.
+    A piece of surface is missed if no coarse node lies on its other side than those around: balls
+    and hollows smaller than a coarse cell, and separate wires and plates thinner than one. What
+    hangs together with a piece that is found is found.
     `project`: rounds of moving each vertex along its edge towards the field's own level, at one
     more evaluation per vertex and round; linear interpolation without.
     """

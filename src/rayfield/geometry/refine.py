@@ -8,7 +8,8 @@ any number of cells, so that the last ones are cut short; a solid that reaches t
 refined there, because the mesh closes there.
 
 What is found is followed to its end: a cell at the last level is missed only if no cell of its
-whole connected piece of surface was ever split. Pieces smaller than a coarse cell may be.
+whole connected piece of surface was ever split. That happens to pieces so small or thin that the
+coarse nodes do not see them.
 """
 
 from __future__ import annotations
