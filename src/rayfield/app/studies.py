@@ -91,6 +91,12 @@ STUDIES: dict[str, Entry] = {
         "a network that has seen nothing learns pictures long before noise",
         "a picture",
     ),
+    "explicit-vs-implicit": Entry(
+        "rayfield.studies.explicit_vs_implicit",
+        "one shape as a mesh, voxels, points, a network, a hash grid: bytes, time, topology",
+        "a closed mesh",
+        kernels=True,
+    ),
 }
 
 

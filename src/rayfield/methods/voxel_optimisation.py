@@ -66,7 +66,11 @@ def adapt(cfg: Config, traits: SceneTraits | CloudTraits) -> Config:
     if isinstance(traits, CloudTraits):
         if not traits.has_normals:
             raise UsageError("voxels need the normals of points: give a mesh, or points with them")
-        return replace(cfg, target="points")
+        if cfg.target == "points":
+            return cfg
+        # a few large cells first: second differences then reach all over the cube in few steps
+        coarse = {"cells": max(2, cfg.cells // 4), "doublings": cfg.doublings + 2}
+        return replace(cfg, target="points", doubling=max(1, cfg.doubling // 4), **coarse)
     if not traits.bounded:
         raise UsageError("voxels fill a cube: give photos with a transparent background")
     return cfg
