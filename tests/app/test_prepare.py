@@ -22,7 +22,7 @@ def kernels():
     return {id(kernel): (kernel.__name__, len(kernel.signatures)) for kernel in compiled}
 
 before = torch.get_rng_state()
-seconds = prepare()
+seconds = prepare("radiance")
 drawn = not torch.equal(before, torch.get_rng_state())
 ready = kernels()
 scene = load_scene(demo_photos(), downscale=4)
@@ -51,3 +51,34 @@ def test_training_and_rendering_compile_nothing_that_preparation_did_not():
     assert found["ready"] >= 8  # entry kernels; those they call count only when compiled anew
     assert found["seconds"] > 0
     assert not found["drawn"], "preparation drew from torch's global generator"
+
+
+SURFACE = (
+    SCRIPT.split("seconds = prepare")[0]
+    + """
+from rayfield.methods import igr
+from rayfield.data.points import CloudTraits, PointBatch, guide_of
+from rayfield.geometry.guide import make_guide
+
+prepare("surface")
+ready = kernels()
+cfg, generator = igr.adapt(igr.Config(levels=2), CloudTraits(300, True)), torch.Generator()
+points = 0.7 * torch.nn.functional.normalize(torch.randn(300, 3, generator=generator))
+guide = make_guide(0.5 * (points.double().numpy() + 1), points.double().numpy() / 0.7)
+batch = PointBatch(points, points / 0.7, torch.ones(300), True, lambda x: x.norm(dim=1),
+                   torch.arange(300), lambda use: guide)
+model = igr.build(cfg, generator=generator)
+optimiser = Adam(igr.param_groups(model, cfg))
+sum(igr.loss(model, batch, cfg, 0, generator=generator).values()).backward()
+optimiser.step(1.0)
+igr.surface(model)(points)
+now = kernels()
+print(json.dumps(sorted(now[key][0] for key in now if now[key] != ready[key])))
+"""
+)
+
+
+def test_learning_a_surface_compiles_nothing_that_preparation_did_not():
+    done = subprocess.run([sys.executable, "-c", SURFACE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rayfield.core.check import UsageError
 
@@ -14,14 +14,15 @@ class Entry(NamedTuple):
     """A line of the catalogue.
 
     `offers` names the verbs that it can serve; `learns` the kind of data (KINDS); `kernels` says
-    that it runs on the compiled ones, beside which torch's threads would only wait.
+    which compiled ones it runs on, beside which torch's threads would only wait: none if empty;
+    `surface` where the setting `grid` of its Config is true.
     """
 
     module: str
     summary: str
     offers: tuple[str, ...]
     learns: str = "photos"
-    kernels: bool = False
+    kernels: Literal["", "radiance", "surface"] = ""
 
 
 MOST_LISTED = 20  # words in a suggestion
@@ -40,7 +41,7 @@ METHODS: dict[str, Entry] = {
         "rayfield.methods.instant_ngp",
         "radiance field on a multiresolution hash grid; seconds on a CPU (Instant-NGP, 2022)",
         ("eval", "render", "export"),
-        kernels=True,
+        kernels="radiance",
     ),
     "nerf": Entry(
         "rayfield.methods.nerf",
@@ -88,6 +89,7 @@ METHODS: dict[str, Entry] = {
         "signed distance from raw points, with or without normals (IGR, 2020)",
         ("eval", "render", "export"),
         learns="points",
+        kernels="surface",
     ),
     "mesh_optimisation": Entry(
         "rayfield.methods.mesh_optimisation",

@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from typing import Any, Literal
 
 import torch
 from torch import Generator
 
+from rayfield.app.catalogue import Entry
 from rayfield.core.types import Rays
 from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
+from rayfield.fields.sdf_grid import SDFGrid
 from rayfield.render.occupancy import OccupancyGrid
 from rayfield.render.radiance import Marching, density, render
 from rayfield.train.optim import Adam
 
 RAYS = 16
+Kernels = Literal["", "radiance", "surface", "all"]
 
 
-def prepare() -> float:
-    """Use every kernel once, on a toy field; the seconds that took.
+def kernels_for(entry: Entry, cfg: Any) -> Kernels:
+    """The kernels that a method runs on with these settings."""
+    if entry.kernels == "surface" and not dataclasses.asdict(cfg)["grid"]:
+        return ""
+    return entry.kernels
+
+
+def prepare(what: Kernels = "all") -> float:
+    """Use the kernels of radiance fields, of surfaces or all once, on a toy; the seconds it took.
 
     Kernels are specialised by types, not by sizes, so a toy makes ready what any scene needs.
     Safe beside other threads, and draws nothing from torch's global generator.
     """
     started = time.perf_counter()
     generator = torch.Generator().manual_seed(0)
+    if what in ("radiance", "all"):
+        _prepare_radiance(generator)
+    if what in ("surface", "all"):
+        _prepare_surface(generator)
+    return time.perf_counter() - started
+
+
+def _prepare_surface(generator: Generator) -> None:
+    field = SDFGrid(_toy_grid(generator), 8, generator=generator)
+    points = torch.rand(9, 3, generator=generator)
+    value, gradient, _ = field(points)
+    (value.sum() + gradient.square().sum()).backward()
+    field.distance(points)
+    rates = {"lr": 1e-3, "betas": (0.9, 0.99), "eps": 1e-15}
+    table = {"params": [field.grid.table], "sparse": True}
+    Adam([table | rates, {"params": list(field.matrices())} | rates]).step(1.0)
+
+
+def _prepare_radiance(generator: Generator) -> None:
     field = _toy_field(generator)
     occupancy = OccupancyGrid(8, contracted=False)
     out = render(field, occupancy, _toy_rays(), marching=Marching(0.25), observe=True)
@@ -36,12 +67,14 @@ def prepare() -> float:
         lambda unit: density(field, unit), torch.arange(8**3), decay=0.9, generator=generator
     )
     occupancy.threshold(0.25, 0.1)
-    return time.perf_counter() - started
+
+
+def _toy_grid(generator: Generator) -> HashGrid:
+    return HashGrid(levels=2, features=4, entries=1 << 9, base=4, finest=16, generator=generator)
 
 
 def _toy_field(generator: Generator) -> RadianceField:
-    grid = HashGrid(levels=2, features=4, entries=1 << 9, base=4, finest=16, generator=generator)
-    return RadianceField(grid, 8, generator=generator)
+    return RadianceField(_toy_grid(generator), 8, generator=generator)
 
 
 def _toy_rays() -> Rays:

@@ -21,7 +21,7 @@ from rayfield.app.field import method_named
 from rayfield.app.learned import Learned, open_learned
 from rayfield.app.photos import check_unchanged, open_photos
 from rayfield.app.pictures import open_picture, open_samples
-from rayfield.app.prepare import prepare
+from rayfield.app.prepare import Kernels, kernels_for, prepare
 from rayfield.app.scene_class import open_scenes
 from rayfield.app.settings import apply_settings, config_from_json
 from rayfield.app.source import Source
@@ -82,7 +82,7 @@ def train(
         return open_learned(out)
     chosen = method_named(method)
     _budget(plan.steps, plan.seconds, start)
-    with _preparing(display, kernels=entry.kernels):
+    with _preparing(display, kernels=kernels_for(entry, start)):
         source = READERS[entry.learns](Path(data), cfg=start, downscale=plan.downscale)
         for line in source.lines():
             display.note(line)
@@ -120,7 +120,7 @@ def resume(path: Path | str, *, display: Display | None = None) -> Learned:
         reconstruct(run, module, cfg, display=display)
         return open_learned(run.path)
     chosen = method_named(name)
-    with _preparing(display, kernels=entry.kernels):
+    with _preparing(display, kernels=kernels_for(entry, cfg)):
         root, downscale = run.find_data(), run.record["data"]["downscale"]
         source = READERS[entry.learns](root, cfg=cfg, downscale=downscale)
         check_unchanged(run, root, source.origin(run.path).data["fingerprint"])
@@ -175,7 +175,7 @@ def _fit(
 
 
 @contextlib.contextmanager
-def _preparing(display: Display, *, kernels: bool) -> Iterator[None]:
+def _preparing(display: Display, *, kernels: Kernels) -> Iterator[None]:
     """Settle torch's threads, and compile the kernels beside the block, which loads the data."""
     if not kernels:
         torch.set_num_threads(available_cores())
@@ -185,7 +185,7 @@ def _preparing(display: Display, *, kernels: bool) -> Iterator[None]:
         started = time.perf_counter()
         # the kernels bring their own threads; torch's would spin beside them, waiting
         torch.set_num_threads(1)
-        future: Future[float] = pool.submit(prepare)
+        future: Future[float] = pool.submit(prepare, kernels)
         yield
         if not future.done() and time.perf_counter() - started > SLOW_PREPARATION:
             display.note("preparing kernels, once per machine ...")

@@ -16,13 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 from torch import Generator, Tensor
 
 from rayfield.core.check import DataError
 from rayfield.core.types import Mesh, PointCloud
 from rayfield.data.pointfiles import read_raw
+from rayfield.geometry.guide import Guide, make_guide
 from rayfield.geometry.mesh import transform
 from rayfield.geometry.sampling import sample_surface
 
@@ -39,6 +40,7 @@ UNIT = 1e-3  # by which the length of a normal may be off without a remark
 ALONE = 2048  # queries from which on threads pay
 
 DistanceFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
+GuideFn = Callable[[bool], Guide]
 
 
 class CloudTraits(NamedTuple):
@@ -53,7 +55,8 @@ class PointBatch(NamedTuple):
 
     `normals` are unit and outward, or zero where `oriented` is false; `spread` is the distance to
     the 50th neighbour; `distance` gives the distance of any points to the nearest of all the data,
-    from which gradients lead back to those points.
+    from which gradients lead back to those points. `chosen` are the numbers of the points among
+    the data, and guide(use_normals) what is found out about all of those, worked out once.
     """
 
     points: Float[Tensor, "N 3"]
@@ -61,6 +64,8 @@ class PointBatch(NamedTuple):
     spread: Float[Tensor, " N"]
     oriented: bool
     distance: DistanceFn
+    chosen: Int[Tensor, " N"] | None = None
+    guide: GuideFn | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class PointSampler:
         self._normals = torch.from_numpy(normals).float()
         self._spread = torch.from_numpy(spreads(cloud)).float()
         self._distance = distance_to(cloud)
+        self._guide = guide_of(cloud)
 
     def sample(self, n: int, *, generator: Generator) -> PointBatch:
         """`n` of the points, with replacement."""
@@ -110,6 +116,8 @@ class PointSampler:
             self._spread[chosen],
             self._oriented,
             self._distance,
+            chosen,
+            self._guide,
         )
 
 
@@ -118,6 +126,19 @@ def spreads(cloud: Cloud) -> Float[np.ndarray, " N"]:
     last = min(NEIGHBOUR + 1, len(cloud.points))  # counting from 1, and the point itself
     distance, _ = cloud.tree.query(cloud.points, k=[last], workers=-1)
     return distance[:, 0]
+
+
+def guide_of(cloud: Cloud) -> GuideFn:
+    """What is found out about a cloud moved into the unit cube, when it is first asked for."""
+    found: dict[bool, Guide] = {}
+
+    def guide(use_normals: bool) -> Guide:
+        if use_normals not in found:
+            normals = cloud.normals if use_normals else None
+            found[use_normals] = make_guide(0.5 * (cloud.points + 1), normals)
+        return found[use_normals]
+
+    return guide
 
 
 def distance_to(cloud: Cloud) -> DistanceFn:

@@ -1,0 +1,66 @@
+"""What is found out about a cloud of points before a surface is fitted to it.
+
+How noisy they are, normals where they have none, and free points around them with the distance
+and the side on which they lie. Nothing of it needs a setting.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from rayfield.geometry import local_fit, orientation
+
+FREE, NEAR = 60_000, 90_000  # free points spread over the cube, and around the data
+AROUND = 0.03  # standard deviation of the latter, in sides of the cube
+VOTERS = 8  # data that tell the side of a free point
+
+
+class Guide(NamedTuple):
+    """Lengths are in sides of the unit cube, in which the points are.
+
+    `noise`: standard deviation of the points across the surface; `normals` [N, 3]: unit, outward;
+    `given`: whether they came with the data; `free` [M, 3], `distance` [M] to the nearest point,
+    and `side` [M]: 1 outside, -1 inside, 0 unknown.
+    """
+
+    noise: float
+    normals: Float[Tensor, "N 3"]
+    given: bool
+    free: Float[Tensor, "M 3"]
+    distance: Float[Tensor, " M"]
+    side: Float[Tensor, " M"]
+
+
+def make_guide(points: Float[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3"] | None) -> Guide:
+    """Look at points in the unit cube, and normals if they have some. Deterministic."""
+    tree = cKDTree(points)
+    scatter = local_fit.measure(points, tree)
+    found = orientation.sides(points, scatter.spacing)
+    given = normals is not None
+    if normals is None:
+        count = local_fit.neighbours_for(scatter, len(points))
+        normals = local_fit.normals(points, tree, count)
+        normals = orientation.oriented(found, points, normals, tree=tree)
+    random = np.random.default_rng(0)
+    around = points[random.integers(0, len(points), NEAR)] + AROUND * random.normal(size=(NEAR, 3))
+    free = np.concatenate([random.random((FREE, 3)), around])
+    distance, near = tree.query(free, k=min(VOTERS, len(points)), workers=-1)
+    if orientation.holds(found, points, normals):
+        side = orientation.side_of(found, free).astype(np.float32)
+    else:  # what most of the nearest data say
+        ahead = ((free[:, None] - points[near]) * normals[near]).sum(axis=2)
+        votes = np.sign(ahead).mean(axis=1)
+        side = np.where(np.abs(votes) > 0.7, np.sign(votes), 0.0).astype(np.float32)
+    tensors = (_tensor(array) for array in (normals, free, distance[:, 0], side))
+    normal, at, away, where = tensors
+    return Guide(scatter.noise, normal, given, at, away, where)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from rayfield.geometry.guide import Guide, make_guide
+
+
+def directions(count: int = 6000) -> np.ndarray:
+    found = np.random.default_rng(0).normal(size=(count, 3))
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def bare() -> Guide:
+    return make_guide(0.5 + 0.35 * directions(), None)
+
+
+def test_missing_normals_are_estimated_and_look_outwards(bare):
+    assert not bare.given
+    assert float((bare.normals * torch.from_numpy(directions()).float()).sum(1).min()) > 0.999
+
+
+def test_sides_of_free_points_are_right_where_they_are_known(bare):
+    radius = (bare.free - 0.5).norm(dim=1)
+    known = bare.side != 0
+    assert float(known.float().mean()) > 0.25
+    assert torch.equal(bare.side[known], (radius - 0.35).sign()[known])
+
+
+def test_distances_of_free_points_are_those_to_the_sphere(bare):
+    exact = ((bare.free - 0.5).norm(dim=1) - 0.35).abs()
+    far = exact > 0.1
+    assert float((bare.distance - exact)[far].abs().max()) < 0.01
+
+
+def test_given_normals_are_kept_and_tell_the_sides_of_open_clouds():
+    normals = directions()
+    normals = normals[normals[:, 2] > -0.3]
+    guide = make_guide(0.5 + 0.35 * normals, normals)
+    assert guide.given
+    torch.testing.assert_close(guide.normals, torch.from_numpy(normals).float())
+    radius = (guide.free - 0.5).norm(dim=1)
+    near = (guide.distance < 0.05) & ((radius - 0.35).abs() > 0.005)
+    near &= (guide.free[:, 2] > 0.5) & (guide.side != 0)
+    assert torch.equal(guide.side[near], (radius - 0.35).sign()[near])
