@@ -7,11 +7,13 @@ import pytest
 import trimesh
 
 from rayfield.core.check import DataError
-from rayfield.core.types import Mesh, PointCloud
+from rayfield.core.types import Mesh
 from rayfield.data.pointfiles import read_raw
+from rayfield.geometry.pointio import PointFile
 
 POINTS = np.random.default_rng(0).normal(size=(20, 3)).round(6)
-NORMALS = np.random.default_rng(1).normal(size=(20, 3)).round(6)
+NORMALS = np.random.default_rng(1).normal(size=(20, 3))
+NORMALS /= np.linalg.norm(NORMALS, axis=1, keepdims=True)
 BOTH = np.concatenate([POINTS, NORMALS], axis=1)
 
 
@@ -31,8 +33,9 @@ def test_points_and_normals_come_back(tmp_path, name, oriented):
         path.write_text("\n".join(head + rows) + "\n")
     else:
         np.savetxt(path, table)
-    cloud = read_raw(path)
-    assert isinstance(cloud, PointCloud)
+    found = read_raw(path)
+    assert isinstance(found, PointFile)
+    cloud = found.cloud
     np.testing.assert_allclose(cloud.points, POINTS)
     assert (cloud.normals is not None) == oriented
     if oriented:
@@ -49,21 +52,20 @@ def test_a_mesh_stays_one(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content"),
     [
-        ("a.xyz", b"1 2 3\n4 5\n", "not a table"),
-        ("a.xyz", b"1 2 3 4\n", r"shape \[1, 4\]"),
-        ("a.xyz", b"", "shape"),
-        ("a.xyz", b"\xff\xfe\x00", "not a table"),
-        ("a.npy", b"nonsense", "not a readable array"),
-        ("a.npz", b"PK\x03\x04", "not a readable array"),
-        ("a.ply", b"ply\n", "not a readable PLY"),
-        ("a.jpg", b"", "not a file of points"),
+        ("a.xyz", b"1 2 3\n4 5\n"),
+        ("a.xyz", b""),
+        ("a.npy", b"nonsense"),
+        ("a.npz", b"PK\x03\x04"),
+        ("a.ply", b"ply\n"),
+        ("a.glb", b"glTF"),
+        ("a.jpg", b""),
     ],
 )
-def test_other_files_are_refused(tmp_path, name, content, words):
+def test_other_files_are_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(DataError, match=name):
         read_raw(tmp_path / name)
 
 
@@ -74,5 +76,5 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_pickles_are_never_loaded(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(DataError, match="array"):
+    with pytest.raises(DataError):
         read_raw(tmp_path / "a.npy")

@@ -25,6 +25,7 @@ from rayfield.core.types import Mesh, PointCloud
 from rayfield.data.pointfiles import read_raw
 from rayfield.geometry.guide import Guide, make_guide
 from rayfield.geometry.mesh import transform
+from rayfield.geometry.pointio import PointFile
 from rayfield.geometry.sampling import sample_surface
 
 HALF_SIDE = 0.8  # of the longest side of the points' box, in scene units
@@ -35,8 +36,6 @@ FROM_MESH = 100_000  # points that are taken of a mesh
 MOST_POINTS = 250_000  # Atzmon & Lipman 2020; more are thinned out
 FEWEST = 10
 FLAT = 1e-4  # of the greatest extent: what is thinner has no volume
-HUGE = 1e100  # coordinates whose squares are not far from the largest numbers
-UNIT = 1e-3  # by which the length of a normal may be off without a remark
 ALONE = 2048  # queries from which on threads pay
 
 DistanceFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
@@ -160,9 +159,10 @@ def read_points(path: Path) -> Cloud:
     """
     raw = read_raw(path)
     mesh = raw if isinstance(raw, Mesh) else None
-    cloud = sample_surface(raw, FROM_MESH, generator=None) if isinstance(raw, Mesh) else raw
-    _check_numbers(path, cloud.points)
-    cloud, notes = _thinned(cloud)
+    if isinstance(raw, Mesh):
+        raw = PointFile(sample_surface(raw, FROM_MESH, generator=None), ())
+    cloud, more = _thinned(raw.cloud)
+    notes = [*raw.notes, *more]
     _check_extent(path, cloud.points)
     low, high = cloud.points.min(axis=0), cloud.points.max(axis=0)
     scale = float((high - low).max()) / (2 * HALF_SIDE)
@@ -171,7 +171,7 @@ def read_points(path: Path) -> Cloud:
     points = (cloud.points - world[:3, 3]) / scale
     directions = None
     if cloud.normals is not None:
-        directions, more = _repaired(points, cloud.normals)
+        directions, more = _outward(points, cloud.normals)
         notes += more
     digest = hashlib.sha256(np.ascontiguousarray(cloud.points).tobytes())
     if cloud.normals is not None:
@@ -179,13 +179,6 @@ def read_points(path: Path) -> Cloud:
     if mesh is not None:
         mesh = transform(mesh, np.linalg.inv(world))
     return Cloud(path, points, directions, mesh, world, tuple(notes), digest.hexdigest())
-
-
-def _check_numbers(path: Path, points: np.ndarray) -> None:
-    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
-    if len(bad):
-        what = f"{len(bad)} of {len(points)} points are NaN or infinite, first number {bad[0]}"
-        raise DataError(path, what, "leave them out")
 
 
 def _thinned(cloud: PointCloud) -> tuple[PointCloud, list[str]]:
@@ -208,8 +201,6 @@ def _check_extent(path: Path, points: np.ndarray) -> None:
     if len(points) < FEWEST:
         what = f"holds {len(points)} different points where at least {FEWEST} are needed"
         raise DataError(path, what, fix)
-    if not np.abs(points).max() < HUGE:
-        raise DataError(path, f"has coordinates beyond {HUGE:g}", "change their unit")
     centred = points - points.mean(axis=0)
     longest = np.abs(centred).max()
     sizes = np.linalg.svd(centred / longest, compute_uv=False)
@@ -218,23 +209,9 @@ def _check_extent(path: Path, points: np.ndarray) -> None:
             raise DataError(path, f"all {len(points)} points lie {name}", fix)
 
 
-def _repaired(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
-    """Unit normals that look outwards, and what was done to them; None if all are zero."""
-    notes = []
-    lengths = np.linalg.norm(normals, axis=1)
-    good = np.isfinite(lengths) & (lengths > 0)
-    if not good.any():
-        return None, ["all normals are zero: they are ignored"]
-    unit = np.zeros_like(normals)
-    unit[good] = normals[good] / lengths[good, None]
-    if not good.all():
-        unit[~good] = unit[good][cKDTree(points[good]).query(points[~good])[1]]
-        notes.append(f"{int((~good).sum())} normals are zero: those of the nearest points are used")
-    off = int((np.abs(lengths[good] - 1) > UNIT).sum())
-    if off:
-        notes.append(f"{off} normals are not of length 1: they are made so")
+def _outward(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Unit normals that look outwards, and a note if they did not."""
     # The volume enclosed, by the divergence theorem, with equal areas for all points.
-    if (unit * (points - points.mean(axis=0))).sum() < 0:
-        unit = -unit
-        notes.append("the normals look inwards: they are turned round")
-    return unit, notes
+    if (normals * (points - points.mean(axis=0))).sum() < 0:
+        return -normals, ["the normals look inwards: they are turned round"]
+    return normals, []
