@@ -51,6 +51,10 @@ STUDIES: dict[str, Entry] = {
         "rayfield.studies.plane_reproduction",
         "gradient descent with the eikonal term finds planes from almost every start",
     ),
+    "eikonal": Entry(
+        "rayfield.studies.eikonal",
+        "curves from their points, with and without the eikonal term and normals",
+    ),
     "spectral-bias": Entry(
         "rayfield.studies.spectral_bias",
         "which frequencies a network learns first, against the theory; the same with features",
