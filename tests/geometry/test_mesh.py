@@ -77,6 +77,25 @@ def test_volume_survives_coordinates_far_from_the_origin():
     assert m.volume(box(1.0, (1e7, -1e7, 1e7))) == pytest.approx(1, rel=1e-6)
 
 
+def test_welding_joins_what_coincides_in_order():
+    cube = box()
+    loose = Mesh(
+        vertices=cube.vertices[cube.faces].reshape(-1, 3),
+        faces=np.arange(36).reshape(12, 3),
+        normals=cube.normals[cube.faces].reshape(-1, 3),
+        colors=cube.colors[cube.faces].reshape(-1, 3),
+    )
+    joined = m.weld(loose)
+    assert m.report(joined) == m.report(cube)
+    np.testing.assert_array_equal(joined.vertices[joined.faces], cube.vertices[cube.faces])
+    np.testing.assert_array_equal(joined.colors[joined.faces], cube.colors[cube.faces])
+    np.testing.assert_allclose(joined.normals[joined.faces], cube.normals[cube.faces])
+    np.testing.assert_array_equal(joined.faces[0], [0, 1, 2])
+    assert m.weld(joined) is joined
+    signed = replace(cube, vertices=np.where(cube.vertices == 0, -0.0, cube.vertices))
+    assert len(m.weld(join(cube, signed)).vertices) == 8
+
+
 def test_corner_normals_of_a_cube_point_along_its_diagonals():
     outward = box().vertices - 0.5
     cosine = (m.vertex_normals(box()) * outward).sum(axis=1) / np.linalg.norm(outward, axis=1)

@@ -11,11 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import trimesh
 
 from rayfield.core.check import DataError, RayfieldError, UsageError
 from rayfield.core.types import Mesh
 from rayfield.geometry import meshio
 from rayfield.geometry.mesh import report, vertex_normals, volume
+from rayfield.geometry.ply import encode_ply
 
 FORMATS = [".glb", ".ply", ".obj", ".stl", ".off"]
 
@@ -59,8 +61,10 @@ def test_meshes_survive_the_round_trip(tmp_path, mesh, suffix):
     if suffix != ".stl":  # whose vertices are joined in another order
         np.testing.assert_allclose(back.vertices, mesh.vertices, atol=1e-6)
         np.testing.assert_array_equal(back.faces, mesh.faces)
-    if suffix in (".ply", ".obj"):
+    if suffix != ".stl":
         np.testing.assert_array_equal(back.colors, mesh.colors)
+    if suffix in (".glb", ".ply", ".obj"):
+        np.testing.assert_allclose(back.normals, mesh.normals, atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -69,6 +73,99 @@ def test_tiny_and_huge_meshes_keep_their_digits(tmp_path, mesh, suffix, scale):
     path = tmp_path / f"mesh{suffix}"
     meshio.write_mesh(path, replace(mesh, vertices=mesh.vertices * scale))
     assert volume(meshio.read_mesh(path)) == pytest.approx(volume(mesh) * scale**3, rel=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".ply", ".obj", ".off"])
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 1e6), (1e-6, 0.0), (1e-6, 10.0), (1e-9, 0.0)])
+def test_a_mesh_returns_to_its_frame(tmp_path, mesh, suffix, scale, shift):
+    """Within a millionth of its own size, wherever it lies."""
+    there = replace(mesh, vertices=mesh.vertices * scale + np.array([shift, -shift, shift / 3]))
+    assert meshio.write_mesh(tmp_path / f"mesh{suffix}", there) == []
+    back = meshio.read_mesh(tmp_path / f"mesh{suffix}")
+    np.testing.assert_allclose(back.vertices, there.vertices, rtol=0, atol=1e-6 * scale)
+
+
+def test_stl_says_where_single_precision_blurs_a_mesh(tmp_path, mesh):
+    assert meshio.write_mesh(tmp_path / "near.stl", mesh) == []
+    (note,) = meshio.write_mesh(tmp_path / "far.stl", replace(mesh, vertices=mesh.vertices + 1e6))
+    assert "may move by 0.01 of the mesh's size; PLY, OBJ and GLB keep them" in note
+
+
+def test_only_a_mesh_far_from_the_origin_needs_doubles_or_a_moved_node(tmp_path, mesh):
+    far = replace(mesh, vertices=mesh.vertices + 1e6)
+    for name, shape, word in (("near", mesh, b"float x"), ("far", far, b"double x")):
+        meshio.write_mesh(tmp_path / f"{name}.ply", shape)
+        meshio.write_mesh(tmp_path / f"{name}.glb", shape)
+        assert word in (tmp_path / f"{name}.ply").read_bytes()
+    assert glb_document(tmp_path / "near.glb")[0]["nodes"] == [{"mesh": 0}]
+    document, arrays = glb_document(tmp_path / "far.glb")
+    x, y, z = 1e6 + 1, 1e6 + 0.5, 1e6 - 0.25  # the middle of the box
+    assert document["nodes"][0]["translation"] == pytest.approx([x, z, -y], abs=1e-9)
+    assert np.abs(arrays["POSITION"]).max() < 3
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_other_programs_read_what_is_written(tmp_path, mesh, suffix):
+    path = tmp_path / f"mesh{suffix}"
+    meshio.write_mesh(path, mesh)
+    seen = trimesh.load(path, force="mesh", process=False)
+    assert len(seen.faces) == 8
+    assert seen.volume == pytest.approx(volume(mesh), rel=1e-6)
+    if suffix in (".ply", ".obj"):
+        np.testing.assert_array_equal(seen.visual.vertex_colors[:, :3], mesh.colors)
+
+
+def test_an_open_mesh_has_its_coinciding_vertices_joined(tmp_path, mesh):
+    loose = Mesh(
+        mesh.vertices[mesh.faces].reshape(-1, 3), np.arange(24, dtype=np.int32).reshape(8, 3)
+    )
+    for name in ("loose.ply", "loose.glb", "loose.off"):
+        meshio.write_mesh(tmp_path / name, loose)
+        back, notes = meshio.load_mesh(tmp_path / name)
+        assert notes == ("18 vertices that coincide with others are joined with them",)
+        assert report(back)["boundary_edges"] == 0
+        assert volume(back) == pytest.approx(volume(mesh), rel=1e-6)
+
+
+def test_a_closed_mesh_keeps_its_vertices_as_they_are(tmp_path, mesh):
+    twice = Mesh(np.concatenate([mesh.vertices] * 2), np.concatenate([mesh.faces, mesh.faces + 6]))
+    meshio.write_mesh(tmp_path / "twice.ply", twice)
+    back, notes = meshio.load_mesh(tmp_path / "twice.ply")
+    assert len(back.vertices) == 12
+    assert notes == ()
+
+
+def test_invalid_vertices_are_dropped_with_their_faces_where_asked(tmp_path, mesh):
+    vertices = mesh.vertices.copy()
+    vertices[4] = np.nan, 0, np.inf
+    path = tmp_path / "mesh.ply"
+    path.write_bytes(encode_ply(replace(mesh, vertices=vertices), double=True))
+    with pytest.raises(DataError, match="has 1 vertices that are not finite numbers; drop"):
+        meshio.read_mesh(path)
+    back, notes = meshio.load_mesh(path, drop_invalid=True)
+    assert notes == ("1 vertices that are not finite numbers are dropped, and 4 faces with them",)
+    assert len(back.vertices) == len(back.colors) == 5
+    assert len(back.faces) == 4
+
+
+def test_faces_without_area_and_polygons_are_told_of(tmp_path):
+    path = tmp_path / "mesh.off"
+    path.write_text("OFF\n4 4 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n4 0 1 2 3\n3 0 0 1\n2 0 1\n3 1 2 1\n")
+    mesh, notes = meshio.load_mesh(path)
+    assert len(mesh.faces) == 2
+    assert notes == (
+        "1 faces of fewer than three corners are left out",
+        "1 polygons are cut into triangles",
+        "2 faces without area are left out",
+    )
+
+
+def test_real_meshes_are_read_as_another_reader_reads_them(data_dir):
+    for name in ("3holes.off", "spot_low_resolution.obj", "teapot.obj"):
+        path = data_dir / "meshes" / name
+        ours, theirs = meshio.read_mesh(path), trimesh.load(path, force="mesh", process=False)
+        assert len(ours.faces) == len(theirs.faces)
+        assert report(ours)["area"] == pytest.approx(theirs.area)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -74,6 +74,36 @@ def select_faces(mesh: Mesh, keep: Bool[np.ndarray, " F"]) -> Mesh:
     )
 
 
+def weld(mesh: Mesh) -> Mesh:
+    """The mesh with vertices at exactly the same place joined into the first of them.
+
+    The order of vertices stays. Normals of what is joined are averaged, colours those of the first.
+    """
+    places = mesh.vertices + 0.0  # no -0
+    order = np.lexsort(places.T)
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (places[order[1:]] != places[order[:-1]]).any(axis=1)
+    if new.all():
+        return mesh
+    first = np.minimum.reduceat(order, np.flatnonzero(new))  # of every group
+    group = np.empty(len(order), np.int64)
+    group[order] = np.cumsum(new) - 1
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    index, first = rank[group], np.sort(first)
+    normals = None
+    if mesh.normals is not None:
+        total = np.stack([np.bincount(index, mesh.normals[:, k]) for k in range(3)], axis=1)
+        length = np.linalg.norm(total, axis=1, keepdims=True)
+        normals = np.divide(total, length, out=np.zeros_like(total), where=length > 0)
+    return Mesh(
+        vertices=mesh.vertices[first],
+        faces=index[mesh.faces].astype(mesh.faces.dtype),
+        normals=normals,
+        colors=None if mesh.colors is None else mesh.colors[first],
+    )
+
+
 def keep_largest(mesh: Mesh, *, count: int | None = None, fraction: float = 0.0) -> Mesh:
     """The components with most area: at most `count` (all if None), and each of them at least
     `fraction` (0 to 1) of the area of the largest, which always stays.

@@ -1,39 +1,56 @@
 """Triangle meshes to files and back: GLB, PLY, OBJ, STL, OFF.
 
-Positions are written in single precision. PLY and STL are binary; OBJ carries colours the common
-unofficial way (`v x y z r g b`); STL and OFF carry positions and faces alone.
+Written: GLB, PLY and OBJ with colours and normals, OFF with colours, STL with positions alone. OBJ
+carries colours the common unofficial way (`v x y z r g b`). PLY has positions in single precision
+where that keeps seven digits of the mesh's size, else in double; OBJ and OFF have nine digits of
+the size; GLB keeps a mesh far from the origin under a node that moves it there. STL has single
+precision alone, and `write_mesh` says where that blurs a mesh.
 
 GLB is y-up by its standard, and our worlds are z-up: writing turns (x, y, z) into (x, z, -y) and
-reading turns it back. Its colours are linear light, ours sRGB: they are converted too. It is
-written here because trimesh stores neither linear colours nor a material with them, and glTF's
-default material is polished metal.
+reading turns it back. Its colours are linear light, ours sRGB: they are converted too.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import math
 import os
-import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import trimesh
-from jaxtyping import Float, UInt8
-from trimesh.exchange.obj import export_obj
-from trimesh.exchange.off import export_off
-from trimesh.exchange.ply import export_ply
-from trimesh.exchange.stl import export_stl
-from trimesh.visual import ColorVisuals
 
 from rayfield.core.check import DataError, RayfieldError, UsageError
 from rayfield.core.types import Mesh
-from rayfield.geometry.mesh import transform
+from rayfield.geometry.glb_read import read_glb
+from rayfield.geometry.glb_write import encode_glb
+from rayfield.geometry.mesh import edge_uses, select_faces, transform, weld
+from rayfield.geometry.obj import encode_obj, read_obj
+from rayfield.geometry.off import encode_off, read_off
+from rayfield.geometry.ply import encode_ply, read_ply
+from rayfield.geometry.polygons import RawMesh, triangulate
+from rayfield.geometry.stl import encode_stl, read_stl
+from rayfield.geometry.textfile import FARTHEST
 
-SUFFIXES = (".glb", ".ply", ".obj", ".stl", ".off")
-MAX_FILE_BYTES = 2 * 2**30
 Y_UP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
+BLUR = 1e-7  # of the size: more is too much to lose
+MOST_VERTICES = 2**31 - 1
+
+_READERS: dict[str, Callable[[Path], RawMesh]] = {
+    ".glb": read_glb,
+    ".ply": read_ply,
+    ".obj": read_obj,
+    ".stl": read_stl,
+    ".off": read_off,
+}
+SUFFIXES = tuple(_READERS)
+
+
+class MeshFile(NamedTuple):
+    """The mesh of a file, and what was done to it, in sentences."""
+
+    mesh: Mesh
+    notes: tuple[str, ...]
 
 
 def check_target(path: Path, *, force: bool = False) -> None:
@@ -49,11 +66,11 @@ def check_target(path: Path, *, force: bool = False) -> None:
         raise RayfieldError(f"{path}: exists already; choose another name or force overwriting")
 
 
-def write_mesh(path: Path, mesh: Mesh, *, force: bool = False) -> None:
-    """Write a mesh in the format its extension names; colours and normals where it has them.
+def write_mesh(path: Path, mesh: Mesh, *, force: bool = False) -> list[str]:
+    """Write a mesh in the format its extension names; what the format could not keep, if anything.
 
     The file appears complete or not at all. Raises as `check_target` does, and `RayfieldError`
-    for an empty mesh or when the disk refuses.
+    for a mesh without faces or when the disk refuses.
     """
     check_target(path, force=force)
     if not len(mesh.faces):
@@ -74,143 +91,137 @@ def write_mesh(path: Path, mesh: Mesh, *, force: bool = False) -> None:
         raise RayfieldError(
             f"{path}: could not be written ({error.strerror}); free space or choose another folder"
         ) from error
+    return _lost(mesh, path.suffix.lower())
 
 
-def read_mesh(path: Path) -> Mesh:
+def read_mesh(path: Path, *, drop_invalid: bool = False) -> Mesh:
+    """The mesh of a file, as `load_mesh` reads it."""
+    return load_mesh(path, drop_invalid=drop_invalid).mesh
+
+
+def load_mesh(path: Path, *, drop_invalid: bool = False) -> MeshFile:
     """Read a triangle mesh; files it refers to (materials, buffers) are never opened.
 
-    Colours come from PLY and OBJ, normals from no format; corners that coincide in an STL file
-    are joined. `DataError` for anything but a mesh with finite vertices and faces that refer to
-    them.
+    Polygons are cut into triangles, and faces that name one vertex twice are left out. Where the
+    mesh is open, vertices at exactly the same place are joined, as in STL, where every facet has
+    its own. Vertices that are not finite numbers are dropped with their faces if `drop_invalid`;
+    otherwise, and for anything that is not a mesh, `DataError`.
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
         raise DataError(path, "unknown mesh format", f"use one of {_known()}")
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise DataError(path, f"is {size} bytes", f"at most {MAX_FILE_BYTES} are read")
-        data = io.BytesIO(path.read_bytes())
-    except OSError as error:
-        raise DataError(path, f"could not be read ({error.strerror})") from error
-    try:
-        # Without a resolver, references to other files lead nowhere.
-        loaded = trimesh.load_mesh(
-            data, file_type=suffix[1:], process=False, maintain_order=True, resolver=None
-        )
-    except Exception as error:  # its parsers fail in every way on damaged files
-        why = " ".join(str(error).split())[:200]
-        raise DataError(path, f"is not a valid {suffix[1:].upper()} mesh ({why})") from error
-    return _checked(path, loaded)
+    raw = reader(path)
+    notes = [*raw.notes]
+    mesh = _finite(path, _triangles(path, raw, notes), notes, drop=drop_invalid)
+    normals = _unit(mesh.normals, notes)
+    mesh = Mesh(mesh.vertices, mesh.faces, normals, mesh.colors)
+    if path.suffix.lower() == ".stl":
+        mesh = weld(mesh)
+    elif (edge_uses(mesh)[1] == 1).any():
+        joined = weld(mesh)
+        if fewer := len(mesh.vertices) - len(joined.vertices):
+            notes.append(f"{fewer} vertices that coincide with others are joined with them")
+        mesh = joined
+    mesh = _proper(path, mesh, notes)
+    return MeshFile(
+        transform(mesh, Y_UP.T) if path.suffix.lower() == ".glb" else mesh, tuple(notes)
+    )
 
 
 def _known() -> str:
     return ", ".join(SUFFIXES)
 
 
+def _triangles(path: Path, raw: RawMesh, notes: list[str]) -> Mesh:
+    """Triangles that refer to vertices."""
+    sizes, corners = raw.polygons
+    count = len(raw.vertices)
+    if not len(sizes):
+        raise DataError(path, f"holds no faces, but {count} points", "give a mesh with faces")
+    if count > MOST_VERTICES:
+        raise DataError(path, f"has {count} vertices", f"at most {MOST_VERTICES} are read")
+    out = np.flatnonzero((corners < 0) | (corners >= count))
+    if len(out):
+        face = int(np.searchsorted(np.cumsum(sizes), out[0], side="right"))
+        what = (
+            f"has {len(out)} corners beyond its {count} vertices, first {corners[out[0]]} in face"
+        )
+        raise DataError(path, f"{what} {face}", "check that it is complete")
+    if few := int((sizes < 3).sum()):
+        notes.append(f"{few} faces of fewer than three corners are left out")
+    if more := int((sizes > 3).sum()):
+        notes.append(f"{more} polygons are cut into triangles")
+    faces = triangulate(raw.vertices, raw.polygons).astype(np.int32)
+    return Mesh(raw.vertices, faces, raw.normals, raw.colors)
+
+
+def _finite(path: Path, mesh: Mesh, notes: list[str], *, drop: bool) -> Mesh:
+    """The mesh without vertices that are not finite numbers."""
+    with np.errstate(invalid="ignore"):
+        bad = ~(np.abs(mesh.vertices) < FARTHEST).all(axis=1)
+    if not bad.any():
+        return mesh
+    what = f"{int(bad.sum())} vertices that are not finite numbers"
+    if not drop:
+        raise DataError(path, f"has {what}", "drop invalid vertices, or export it again")
+    keep = ~bad[mesh.faces].any(axis=1)
+    notes.append(f"{what} are dropped, and {int((~keep).sum())} faces with them")
+    return select_faces(mesh, keep)
+
+
+def _proper(path: Path, mesh: Mesh, notes: list[str]) -> Mesh:
+    """The mesh without faces that name one vertex twice; DataError where none is left."""
+    a, b, c = mesh.faces.T
+    keep = (a != b) & (b != c) & (c != a)
+    if gone := int((~keep).sum()):
+        notes.append(f"{gone} faces without area are left out")
+    if not keep.any():
+        raise DataError(path, "has no triangle with three corners", "check what exported it")
+    return Mesh(mesh.vertices, mesh.faces[keep], mesh.normals, mesh.colors)
+
+
+def _unit(normals: np.ndarray | None, notes: list[str]) -> np.ndarray | None:
+    """Unit normals; None where some are not finite."""
+    if normals is None:
+        return None
+    if not (np.abs(normals) < FARTHEST).all():
+        notes.append("its normals are left out, as some are not finite numbers")
+        return None
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+
+
 def _encode(mesh: Mesh, suffix: str) -> bytes:
     """The bytes of a mesh file."""
     if suffix == ".glb":
-        return _encode_glb(transform(mesh, Y_UP))
-    plain = trimesh.Trimesh(
-        mesh.vertices,
-        mesh.faces,
-        vertex_normals=mesh.normals,
-        vertex_colors=mesh.colors,
-        process=False,
-    )
+        turned = transform(mesh, Y_UP)
+        low, high = turned.vertices.min(axis=0), turned.vertices.max(axis=0)
+        return encode_glb(turned, origin=(low + high) / 2 if _blur(mesh) > BLUR else None)
+    if suffix == ".ply":
+        return encode_ply(mesh, double=_blur(mesh) > BLUR)
+    if suffix == ".stl":
+        return encode_stl(mesh)
     # Text needs decimals in proportion: nine digits of the mesh's size.
     size = float(np.ptp(mesh.vertices, axis=0).max())
-    digits = max(1, 9 - math.floor(math.log10(size))) if size > 0 else 9
-    with_normals = mesh.normals is not None
-    if suffix == ".ply":
-        return export_ply(plain, vertex_normal=with_normals)
+    digits = min(300, max(1, 9 - math.floor(math.log10(size)))) if size > 0 else 9
     if suffix == ".obj":
-        text = export_obj(plain, include_normals=with_normals, digits=digits, header="rayfield")
-        return text.encode()
-    if suffix == ".stl":
-        return export_stl(plain)
-    return export_off(plain, digits=digits).encode()
+        return encode_obj(mesh, digits=digits)
+    return encode_off(mesh.vertices, mesh.faces, mesh.colors, digits=digits)
 
 
-def _encode_glb(mesh: Mesh) -> bytes:
-    """Binary glTF 2.0 of one mesh in a matte material."""
-    arrays = _glb_arrays(mesh)
-    # glTF's numbers for element types (uint32, float32, uint16) and buffer targets.
-    kinds = {"<u4": 5125, "<f4": 5126, "<u2": 5123}
-    shapes = {1: "SCALAR", 3: "VEC3", 4: "VEC4"}
-    views: list[dict] = []
-    accessors: list[dict] = []
-    for index, (name, array) in enumerate(arrays.items()):
-        start = sum(view["byteLength"] for view in views)
-        target = 34963 if name == "indices" else 34962
-        views.append({"buffer": 0, "byteOffset": start, "byteLength": array.nbytes})
-        views[-1]["target"] = target
-        accessors.append({"bufferView": index, "count": len(array), "type": shapes[array[0].size]})
-        accessors[-1]["componentType"] = kinds[array.dtype.str]
-        if name == "POSITION":
-            accessors[-1] |= {"min": array.min(axis=0).tolist(), "max": array.max(axis=0).tolist()}
-        if name == "COLOR_0":
-            accessors[-1]["normalized"] = True
-    attributes = {name: i for i, name in enumerate(arrays) if name != "indices"}
-    surface = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
-    document = {
-        "asset": {"version": "2.0", "generator": "rayfield"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": [{"attributes": attributes, "indices": 0, "material": 0}]}],
-        "materials": [{"pbrMetallicRoughness": surface, "doubleSided": True}],
-        "buffers": [{"byteLength": sum(view["byteLength"] for view in views)}],
-        "bufferViews": views,
-        "accessors": accessors,
-    }
-    return _glb_container(document, b"".join(array.tobytes() for array in arrays.values()))
+def _blur(mesh: Mesh) -> float:
+    """How far single precision may move a vertex, by the size of the mesh."""
+    size = float(np.ptp(mesh.vertices, axis=0).max())
+    farthest = float(np.abs(mesh.vertices).max())
+    return farthest * 2.0**-24 / size if size > 0 else 0.0
 
 
-def _glb_arrays(mesh: Mesh) -> dict[str, np.ndarray]:
-    """The arrays of a glTF primitive by their standard names, indices first."""
-    arrays = {"indices": mesh.faces.astype("<u4").ravel(), "POSITION": mesh.vertices.astype("<f4")}
-    if mesh.normals is not None:
-        arrays["NORMAL"] = mesh.normals.astype("<f4")
-    if mesh.colors is not None:
-        linear = np.hstack([_linear(mesh.colors), np.ones((len(mesh.colors), 1))])
-        arrays["COLOR_0"] = (linear * 65535).round().astype("<u2")
-    return arrays
-
-
-def _glb_container(document: dict, binary: bytes) -> bytes:
-    """A glTF document and its buffer in one file; chunks are padded to four bytes."""
-    text = json.dumps(document, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    binary += b"\0" * (-len(binary) % 4)
-    chunks = struct.pack("<I4s", len(text), b"JSON") + text
-    chunks += struct.pack("<I4s", len(binary), b"BIN\0") + binary
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
-
-
-def _linear(colors: UInt8[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:
-    """sRGB bytes as linear light (IEC 61966-2-1)."""
-    c = colors / 255.0
-    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-
-
-def _checked(path: Path, loaded: trimesh.Trimesh) -> Mesh:
-    """A loaded mesh, refusing what its parser let through."""
-    vertices, faces = np.asarray(loaded.vertices, float), np.asarray(loaded.faces)
-    if not len(faces):
-        raise DataError(path, "holds no faces", "check that it is complete")
-    if faces.min() < 0 or faces.max() >= len(vertices):
-        raise DataError(path, f"has a face that refers beyond its {len(vertices)} vertices")
-    bad = int((~np.isfinite(vertices)).any(axis=1).sum())
-    if bad:
-        raise DataError(path, f"has {bad} vertices that are not finite numbers")
-    suffix = path.suffix.lower()
-    if suffix == ".stl":
-        vertices, index = np.unique(vertices, axis=0, return_inverse=True)
-        faces = index.ravel()[faces]
-    look, colors = loaded.visual, None
-    if suffix in (".ply", ".obj") and isinstance(look, ColorVisuals) and look.kind == "vertex":
-        colors = np.asarray(look.vertex_colors)[:, :3].astype(np.uint8)
-    mesh = Mesh(vertices=vertices, faces=faces.astype(np.int32), colors=colors)
-    return transform(mesh, Y_UP.T) if suffix == ".glb" else mesh
+def _lost(mesh: Mesh, suffix: str) -> list[str]:
+    """What a format could not keep of a mesh."""
+    blur = _blur(mesh)
+    if suffix != ".stl" or blur <= 10 * BLUR:
+        return []
+    return [
+        f"STL has single precision: vertices so far from the origin may move by {blur:.1g} of the "
+        "mesh's size; PLY, OBJ and GLB keep them"
+    ]

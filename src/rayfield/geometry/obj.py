@@ -72,13 +72,17 @@ class _Reader:
             self.colors.extend(self._numbers(number, words[3:6], 3))
 
     def _face(self, number: int, words: list[bytes]) -> None:
+        self.sizes.append(len(words))
+        if all(word.isdigit() and len(word) < 10 and word != b"0" for word in words):
+            self.corners.extend([int(word) - 1 for word in words])
+            self.corner_normals.extend([-1] * len(words))
+            return
         for word in words:
             vertex, *others = word.split(b"/")
             self.corners.append(self._reference(number, vertex, len(self.vertices) // 3))
             normal = others[1] if len(others) > 1 else b""
             known = len(self.normals) // 3
             self.corner_normals.append(self._reference(number, normal, known) if normal else -1)
-        self.sizes.append(len(words))
 
     def _reference(self, number: int, word: bytes, known: int) -> int:
         """A row from 0: references count from 1, or back from the newest (-1)."""
@@ -146,19 +150,23 @@ def encode_obj(mesh: Mesh, *, digits: int) -> bytes:
 
 def _joined(path: Path, source: Iterator[Line]) -> Iterator[Line]:
     """Lines, with those that end in a backslash continued by the next."""
-    held, first = b"", 0
+    parts: list[bytes] = []
+    first, length = 0, 0
     for number, text in source:
-        first = first if held else number
-        held += text
-        if len(held) > LONGEST:
-            raise DataError(path, f"line {first} goes on for {LONGEST} bytes", "check the file")
-        if held.endswith(b"\\"):
-            held = held[:-1] + b" "
+        first = first if parts else number
+        goes_on = text.endswith(b"\\")
+        if not goes_on and not parts:
+            yield number, text
             continue
-        yield first, held
-        held = b""
-    if held:
-        yield first, held
+        parts.append(text[:-1] if goes_on else text)
+        length += len(text)
+        if length > LONGEST:
+            raise DataError(path, f"line {first} goes on for {LONGEST} bytes", "check the file")
+        if not goes_on:
+            yield first, b" ".join(parts)
+            parts, length = [], 0
+    if parts:
+        yield first, b" ".join(parts)
 
 
 def _normals(path: Path, reader: _Reader) -> np.ndarray | None:

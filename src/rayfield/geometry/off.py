@@ -17,7 +17,16 @@ import numpy as np
 
 from rayfield.core.check import DataError
 from rayfield.geometry.polygons import Polygons, RawMesh, color_bytes
-from rayfield.geometry.textfile import Line, all_rows, check_file, filled, lines, shown, whole_in
+from rayfield.geometry.textfile import (
+    Line,
+    all_rows,
+    check_file,
+    filled,
+    lines,
+    shown,
+    whole_in,
+    wholes_in,
+)
 
 FIRST = re.compile(rb"(C?N?C?)OFF(?=[\s\d-]|$)\s*(.*)", re.DOTALL)
 AGAIN = "copy or export it again"
@@ -103,8 +112,6 @@ def _faces(path: Path, source: Iterator[Line], count: int) -> Polygons:
         if not 0 <= size < len(words):
             what = f"line {number} has {len(words) - 1} values for {size} corners"
             raise DataError(path, what, AGAIN)
-        corners.extend(
-            whole_in(path, number, w, what="number of a vertex") for w in words[1 : size + 1]
-        )
+        corners.extend(wholes_in(path, number, words[1 : size + 1], what="number of a vertex"))
         sizes.append(size)
     return Polygons(np.array(sizes, np.int64), np.array(corners, np.int64))

@@ -14,9 +14,49 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 
 from rayfield.core.check import DataError
-from rayfield.geometry.ply_header import AGAIN, Element, Header
-from rayfield.geometry.polygons import NO_POLYGONS, Polygons
-from rayfield.geometry.textfile import Line, all_rows, filled, lines, whole_in
+from rayfield.core.types import Mesh
+from rayfield.geometry.ply_header import AGAIN, Element, Header, read_header
+from rayfield.geometry.polygons import NO_POLYGONS, Polygons, RawMesh, color_bytes
+from rayfield.geometry.textfile import Line, all_rows, contents, filled, lines, whole_in, wholes_in
+
+
+def read_ply(path: Path) -> RawMesh:
+    """The contents of a PLY file; DataError for anything but a sound one."""
+    data = contents(path)
+    header = read_header(path, data)
+    columns = read_vertices(path, data, header)
+    polygons = read_faces(path, data, header)
+    vertices, normals, colors = (
+        np.stack([columns[name] for name in names], axis=1).astype(np.float64)
+        if set(names) <= set(columns)
+        else None
+        for names in (("x", "y", "z"), ("nx", "ny", "nz"), ("red", "green", "blue"))
+    )
+    assert vertices is not None
+    return RawMesh(vertices, polygons, normals, None if colors is None else color_bytes(colors))
+
+
+def encode_ply(mesh: Mesh, *, double: bool) -> bytes:
+    """The bytes of a binary PLY file, its positions in single or in double precision."""
+    kind = "<f8" if double else "<f4"
+    columns: list[tuple[str, str, np.ndarray]] = [
+        (name, kind, mesh.vertices[:, k]) for k, name in enumerate("xyz")
+    ]
+    if mesh.normals is not None:
+        columns += [(f"n{name}", "<f4", mesh.normals[:, k]) for k, name in enumerate("xyz")]
+    if mesh.colors is not None:
+        names = ("red", "green", "blue")
+        columns += [(name, "u1", mesh.colors[:, k]) for k, name in enumerate(names)]
+    table = np.empty(len(mesh.vertices), [(name, code) for name, code, _ in columns])
+    for name, _, values in columns:
+        table[name] = values
+    faces = np.empty(len(mesh.faces), [("size", "u1"), ("corners", "<i4", 3)])
+    faces["size"], faces["corners"] = 3, mesh.faces
+    words = {"<f4": "float", "<f8": "double", "u1": "uchar"}
+    head = ["ply", "format binary_little_endian 1.0", "comment rayfield"]
+    head += [f"element vertex {len(table)}", *(f"property {words[c]} {n}" for n, c, _ in columns)]
+    head += [f"element face {len(faces)}", "property list uchar int vertex_indices", "end_header"]
+    return "\n".join([*head, ""]).encode() + table.tobytes() + faces.tobytes()
 
 
 def read_vertices(
@@ -102,9 +142,7 @@ def _text_faces(path: Path, source: Iterator[Line], element: Element, column: in
             row = words[at : at + max(size, 0)]
             if index == column:
                 sizes.append(len(row))
-                corners.extend(
-                    whole_in(path, number, word, what="number of a vertex") for word in row
-                )
+                corners.extend(wholes_in(path, number, row, what="number of a vertex"))
             at += size
         if at != len(words):
             what = f"line {number} has {len(words)} values where {at} are announced"

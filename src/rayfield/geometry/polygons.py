@@ -114,7 +114,7 @@ def _is_ear(flat: np.ndarray, left: list[int], at: int) -> bool:
     """Whether the corner is convex and no other corner lies in its triangle."""
     names = (left[at - 1], left[at], left[(at + 1) % len(left)])
     a, b, c = (flat[name] for name in names)
-    if _turn(a, b, c) <= 0:
+    if _turn(a, b, c[None])[0] <= 0:
         return False
     others = flat[[name for name in left if name not in names]]
     within = (_turn(a, b, others) >= 0) & (_turn(b, c, others) >= 0) & (_turn(c, a, others) >= 0)
@@ -122,5 +122,5 @@ def _is_ear(flat: np.ndarray, left: list[int], at: int) -> bool:
 
 
 def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Twice the signed area of the triangles a, b, c."""
-    return (b[0] - a[0]) * (c[..., 1] - a[1]) - (b[1] - a[1]) * (c[..., 0] - a[0])
+    """Twice the signed areas of the triangles of a [2], b [2] and each of c [N, 2]."""
+    return (b[0] - a[0]) * (c[:, 1] - a[1]) - (b[1] - a[1]) * (c[:, 0] - a[0])

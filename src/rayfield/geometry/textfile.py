@@ -132,6 +132,13 @@ def whole_in(path: Path, line: int, text: bytes, *, what: str) -> int:
     return int(text)
 
 
+def wholes_in(path: Path, line: int, words: list[bytes], *, what: str) -> list[int]:
+    """Whole numbers, as `whole_in` reads each."""
+    if all(word.isdigit() and len(word) < 19 for word in words):  # the usual case, at once
+        return [int(word) for word in words]
+    return [whole_in(path, line, word, what=what) for word in words]
+
+
 def shown(text: bytes) -> str:
     """A piece of a file as it can stand in a message of one line."""
     return repr(text[:24].decode("latin-1"))
