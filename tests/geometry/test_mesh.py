@@ -61,6 +61,13 @@ def test_cube_has_its_area_volume_and_topology():
     }
 
 
+def test_crossings_are_counted_where_they_are_asked_for():
+    crossed = join(box(), box(1.0, (0.31, 0.37, 0.43)))
+    assert "self_intersections" not in m.report(crossed)
+    assert m.report(crossed, crossings=True)["self_intersections"] > 0
+    assert m.report(box(), crossings=True)["self_intersections"] == 0
+
+
 def test_report_is_json_even_of_nothing():
     empty = Mesh(vertices=np.zeros((0, 3)), faces=np.zeros((0, 3), dtype=np.int32))
     assert json.loads(json.dumps(m.report(empty)))["faces"] == 0

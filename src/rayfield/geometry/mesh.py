@@ -9,6 +9,8 @@ from scipy.sparse.csgraph import connected_components
 
 from rayfield.core.check import RayfieldError
 from rayfield.core.types import Mesh
+from rayfield.geometry.intersections import self_intersections
+from rayfield.geometry.places import places
 
 
 def face_normals(mesh: Mesh) -> Float[np.ndarray, "F 3"]:
@@ -79,18 +81,9 @@ def weld(mesh: Mesh) -> Mesh:
 
     The order of vertices stays. Normals of what is joined are averaged, colours those of the first.
     """
-    places = mesh.vertices + 0.0  # no -0
-    order = np.lexsort(places.T)
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (places[order[1:]] != places[order[:-1]]).any(axis=1)
-    if new.all():
+    first, index = places(mesh.vertices)
+    if len(first) == len(mesh.vertices):
         return mesh
-    first = np.minimum.reduceat(order, np.flatnonzero(new))  # of every group
-    group = np.empty(len(order), np.int64)
-    group[order] = np.cumsum(new) - 1
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    index, first = rank[group], np.sort(first)
     normals = None
     if mesh.normals is not None:
         total = np.stack([np.bincount(index, mesh.normals[:, k]) for k in range(3)], axis=1)
@@ -138,12 +131,14 @@ def transform(mesh: Mesh, similarity: Float[np.ndarray, "4 4"]) -> Mesh:
     )
 
 
-def report(mesh: Mesh) -> dict[str, int | float | list[float]]:
+def report(mesh: Mesh, *, crossings: bool = False) -> dict[str, int | float | list[float]]:
     """What one asks of a mesh before using it, ready for JSON.
 
     `boundary_edges` 0 means closed, `nonmanifold_edges` counts edges of more than two faces;
-    `box_min` and `box_max` are empty for a mesh without vertices.
+    `box_min` and `box_max` are empty for a mesh without vertices. `self_intersections`, the pairs
+    of faces that cross, is there if `crossings` are asked for: they take longer than all else.
     """
+    extra = {"self_intersections": self_intersections(mesh)} if crossings else {}
     _, uses = edge_uses(mesh)
     some = len(mesh.vertices) > 0
     return {
@@ -157,4 +152,5 @@ def report(mesh: Mesh) -> dict[str, int | float | list[float]]:
         "box_max": mesh.vertices.max(axis=0).tolist() if some else [],
         "area": area(mesh),
         "volume": volume(mesh),
+        **extra,
     }
