@@ -17,7 +17,6 @@ PACKAGES = (
     "numba",
     "scipy",
     "scikit-image",
-    "trimesh",
     "libigl",
     "av",
     "safetensors",

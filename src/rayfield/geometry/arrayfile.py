@@ -21,12 +21,12 @@ def read_npy(path: Path) -> Shaped[np.ndarray, ...]:
     """The array of an NPY file, left on disk until it is looked at; DataError for others."""
     check_file(path)
     try:
+        with path.open("rb") as file:
+            if file.read(6) != np.lib.format.MAGIC_PREFIX:  # else numpy would take it for a pickle
+                raise ValueError("it does not begin as one")
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy's parser fails in every way on damaged files
         raise _unreadable(path, error) from None
-    if isinstance(array, np.lib.npyio.NpzFile):
-        array.close()
-        raise DataError(path, "holds several arrays", "name it .npz")
     return _numbers(path, np.asarray(array), "the array")
 
 

@@ -62,11 +62,11 @@ def _heights(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _both_sides(height: np.ndarray) -> np.ndarray:
-    return (height.min(axis=1) < 0) & (height.max(axis=1) > 0)
+    return np.asarray((height.min(axis=1) < 0) & (height.max(axis=1) > 0))
 
 
 def _one_side(height: np.ndarray) -> np.ndarray:
-    return (height > 0).all(axis=1) | (height < 0).all(axis=1)
+    return np.asarray((height > 0).all(axis=1) | (height < 0).all(axis=1))
 
 
 def _pierces(a: np.ndarray, b: np.ndarray, height: np.ndarray) -> np.ndarray:
