@@ -17,7 +17,7 @@ CONTRACT = [
     "lr_factor",
     "PRESETS",
 ]
-COMPUTED = ["Config", "build", "construct", "PRESETS"]  # of methods that are not trained
+COMPUTED = ["Config", "build", "construct", "remarks", "PRESETS"]  # of methods that are not trained
 ANSWERS = {  # by what it learns from, and by the verbs it offers
     "photos": {"eval": ["render"], "render": ["render"], "export": ["density", "color"]},
     "scenes": {"eval": ["render"], "render": ["render"]},

@@ -72,6 +72,13 @@ def test_resume_has_nothing_to_do_unless_it_was_stopped_before_it_was_saved(run,
     assert (run / "checkpoints" / "step-1" / "model.safetensors").read_bytes() == before
 
 
+def test_a_search_at_random_points_alone_is_told(run, capsys, tmp_path):
+    data = str(run.parent / "l.obj")
+    words = ["train", "polytope_net", data, "-o", str(tmp_path / "x"), "--set", "checked=7"]
+    assert cli.main(words) == 0
+    assert "more than 7 planes: gaps are looked for at random" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--steps", "5"], ["--seconds", "9"], ["--downscale", "2"]])
 def test_a_budget_is_refused(run, words, capsys, tmp_path):
     data = str(run.parent / "l.obj")

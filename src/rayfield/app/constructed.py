@@ -32,7 +32,8 @@ def construct(
         )
     started = time.perf_counter()
     solid = read_solid(data, cfg.faces)
-    for line in _lines(solid):
+    notes = [f"  note: {note}" for note in method.remarks(cfg, solid.polyhedron)]
+    for line in [*_lines(solid), *notes]:
         display.note(line)
     with locked(out):
         model, cfg = _compute(method, cfg, solid, seed=plan.seed, display=display)

@@ -66,6 +66,14 @@ def construct(
     return network, replace(cfg, units=units, weights=weights)
 
 
+def remarks(cfg: Config, solid: Polyhedron) -> list[str]:
+    """What a user should know before: whether gaps between pieces are searched for everywhere."""
+    if len(solid.planes) <= cfg.checked:
+        return []
+    more = f"--set checked={len(solid.planes)} asks all crossings of planes, which takes long"
+    return [f"more than {cfg.checked} planes: gaps are looked for at random points alone; {more}"]
+
+
 def cover(
     cfg: Config,
     solid: Polyhedron,
