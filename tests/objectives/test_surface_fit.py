@@ -49,3 +49,14 @@ def test_levels_come_with_the_steps_and_end_at_what_the_noise_allows():
         assert seen[-1] == finest
         assert seen[0] < finest
         assert finest == 6 if noise == 0 else finest < 6
+
+
+def test_noisy_points_count_less_where_their_normals_are_given():
+    field, points, normals, fit = case(0.006)
+    found = []
+    for given in (True, False):
+        weights = fit._replace(guide=fit.guide._replace(given=given))
+        generator = torch.Generator().manual_seed(0)
+        terms = fit_terms(field, points, normals, fit=weights, step=0, generator=generator)
+        found.append(float(terms["surface"].detach()))
+    assert 0 < found[0] < 0.5 * found[1]

@@ -24,6 +24,7 @@ DETAIL = 0.26  # a level finer than this over the noise would learn the noise
 FIRST = 3  # levels at the start
 LEAST = 1e-3  # sides of the cube: misfits below count squared even where points are clean
 SMOOTH, SMOOTH_PER_NOISE = 0.1, 50.0  # weight of the bending term
+GIVEN = 0.3  # weight of noisy points whose normals are given: noise has not touched those
 FREE = 20.0  # weight of the distances of free points
 CLEAR, PER_NOISE = 0.01, 4.0  # closer ones have none that is known
 
@@ -60,9 +61,10 @@ def fit_terms(
     slopes = found.gradient.split(count)
     value, around, *_ = found.value.split(count)
     scale = max(guide.noise, LEAST)
+    pull = GIVEN if guide.given and guide.noise > LEAST else 1.0
     bending = SMOOTH + SMOOTH_PER_NOISE * guide.noise
     return {
-        "surface": huber_loss(value / scale, torch.zeros_like(value)),
+        "surface": pull * huber_loss(value / scale, torch.zeros_like(value)),
         "normals": fit.normals * (slopes[0] - normals).square().sum(1).mean(),
         "eikonal": fit.eikonal * eikonal(found.gradient[count:]),
         "free": FREE * _free_misfit(around, guide, chosen),
