@@ -26,7 +26,7 @@ PACKAGES = (
 def info(path: Path) -> tuple[dict[str, Any], str]:
     """What a run or a data set holds. Raises DataError if it is neither."""
     if not path.exists():
-        raise DataError(path, "does not exist", "give the folder of a run or of posed photos")
+        raise DataError(path, "does not exist", "give a run, posed photos, or a file of points")
     return _run_info(path) if (path / "run.json").is_file() else _data_info(path)
 
 
@@ -75,6 +75,8 @@ def _data_info(path: Path) -> tuple[dict[str, Any], str]:
     from rayfield.data.load import load_scene
     from rayfield.data.scenes import holds_scenes
 
+    if path.is_file():
+        return _points_info(path)
     if holds_scenes(path):
         return _class_info(path)
     scene = load_scene(path)
@@ -90,6 +92,22 @@ def _data_info(path: Path) -> tuple[dict[str, Any], str]:
         "notes": list(scene.notes),
     }
     return values, "\n".join(describe_scene(scene))
+
+
+def _points_info(path: Path) -> tuple[dict[str, Any], str]:
+    from rayfield.app.clouds import describe_cloud
+    from rayfield.data.points import read_points
+
+    cloud = read_points(path)
+    values = {
+        "kind": "points",
+        **cloud.traits._asdict(),
+        "mesh": cloud.mesh is not None,
+        "world_from_scene": cloud.world_from_scene.tolist(),
+        "fingerprint": cloud.fingerprint,
+        "notes": list(cloud.notes),
+    }
+    return values, "\n".join(describe_cloud(cloud))
 
 
 def _class_info(path: Path) -> tuple[dict[str, Any], str]:
