@@ -39,7 +39,7 @@ class Config:
     `normals`: use those of the data, if it has some, with weight `tau`. `halved`: steps after
     which the rate is halved, down to a thousandth; 0: it falls to `final_rate` along the budget."""
 
-    steps: int = 1500
+    steps: int = 900
     grid: bool = True
     levels: int = 8
     finest: int = 128
