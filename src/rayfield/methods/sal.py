@@ -1,6 +1,6 @@
 """SAL: Sign Agnostic Learning of Shapes from Raw Data.
 
-Atzmon & Lipman 2020, arXiv:1911.10414. |f| is fitted to the distance to raw points (`loss`: eq. 4
+Atzmon and Lipman 2020, arXiv:1911.10414. |f| is fitted to the distance to raw points (`loss`: eq. 4
 with tau(a, b) = ||a| - b|), which does not say where inside is; that it becomes a signed distance
 follows from the network's start as a sphere (`build`: Theorem 1). Normals are never used.
 
