@@ -22,6 +22,7 @@ ANSWERS = {  # by what it learns from, and by the verbs it offers
     "photos": {"eval": ["render"], "render": ["render"], "export": ["density", "color"]},
     "scenes": {"eval": ["render"], "render": ["render"]},
     "samples": {"eval": ["field", "image"], "render": ["image"], "export": ["field"]},
+    "shapes": {"eval": ["surface", "infer"], "render": ["surface"], "export": ["surface", "known"]},
     "picture": {"eval": ["image"], "render": ["image"]},
     "points": {"eval": ["surface"], "render": ["surface"], "export": ["surface"]},
     "solid": {"eval": ["surface"], "render": ["surface"], "export": ["surface"]},

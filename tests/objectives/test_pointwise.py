@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from rayfield.objectives.pointwise import iou, misfit
+from rayfield.objectives.pointwise import clamped_error, iou, misfit
 
 
 def test_squared_error_is_the_mean_over_kept_samples_and_channels():
@@ -48,3 +48,12 @@ def test_overlap_counts_intersection_over_union():
     assert float(iou(found, found > 0.5)) == 1
     assert float(iou(torch.zeros(3), torch.zeros(3, dtype=torch.bool))) == 1
     assert float(iou(torch.ones(3), torch.zeros(3, dtype=torch.bool))) == 0
+
+
+def test_beyond_the_clamp_on_one_side_there_is_no_gradient():
+    found = torch.tensor([0.5, -0.5, 0.5, 0.05, 0.2], requires_grad=True)
+    true = torch.tensor([0.3, -0.2, -0.3, 0.02, 0.1])
+    value = clamped_error(found, true, 0.1)
+    assert float(value.detach()) == pytest.approx((0 + 0 + 0.2 + 0.03 + 0) / 5)
+    value.backward()
+    assert found.grad.tolist() == pytest.approx([0, 0, 0, 0.2, 0])

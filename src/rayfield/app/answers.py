@@ -18,6 +18,7 @@ from rayfield.app.shapes import TrainedShape
 from rayfield.app.trained_class import TrainedClass
 from rayfield.app.trained_geometry import TrainedGeometry
 from rayfield.app.trained_picture import TrainedPicture
+from rayfield.app.trained_shapes import TrainedShapes
 from rayfield.app.trained_solid import TrainedSolid
 from rayfield.app.trained_surface import TrainedSurface, meshed
 from rayfield.core.check import UsageError
@@ -54,6 +55,9 @@ def evaluate(
     if isinstance(learned, TrainedSolid):
         found = learned.evaluate(progress=progress)
         return found, summary.of_solid(found, learned.run)
+    if isinstance(learned, TrainedShapes):
+        found = learned.evaluate(progress=progress)
+        return found, summary.of_shapes(found, learned.run)
     if isinstance(learned, TrainedPicture):
         found = learned.evaluate(reference=reference)
     else:
@@ -65,6 +69,9 @@ def render(
     learned: Learned, shot: Shot, *, scene: str | None, out: Path | None, progress: Progress
 ) -> Answer:
     """A video of a field, or of the scene named `scene` of a class, or the picture."""
+    if isinstance(learned, TrainedShapes):
+        found = learned.render(scene=scene, out=out)
+        return found, f"picture: {found['file']}"
     if isinstance(learned, TrainedClass):
         learned = learned.scene(scene)
     elif scene is not None:
@@ -83,9 +90,24 @@ def render(
 
 
 def export(
-    learned: Learned, path: Path, meshing: Meshing, *, force: bool, progress: Progress
+    learned: Learned,
+    path: Path,
+    meshing: Meshing,
+    *,
+    scene: str | None,
+    observation: Path | None,
+    force: bool,
+    progress: Progress,
 ) -> Answer:
-    """The surface of a field or of a shape, or the one that was learned."""
+    """The surface of a field or of a shape: of a class, that of the shape `scene` held out, or of
+    the one seen in the file `observation`."""
+    if isinstance(learned, TrainedShapes):
+        found = learned.export(
+            path, meshing, scene=scene, observation=observation, force=force, progress=progress
+        )
+        return found, summary.of_mesh(found)
+    if scene is not None or observation is not None:
+        raise UsageError("--scene and --observation are for runs that learned a class of shapes")
     if isinstance(learned, TrainedPicture | TrainedClass):
         raise UsageError(f"{learned.run.path}: has no surface; draw it: rayfield render")
     if isinstance(learned, TrainedField):

@@ -30,6 +30,7 @@ KINDS = {
     "photos": "posed photos",
     "scenes": "posed photos, or a folder of alike scenes, each a folder of posed photos",
     "samples": "a picture, a signal (.npy) or a mesh",
+    "shapes": "a closed mesh, or a class of shapes: a folder of meshes, voxel grids (.npz)",
     "picture": "a picture",
     "points": "a point cloud or a mesh",
     "target": "posed photos with a transparent background, a point cloud or a mesh",
@@ -65,6 +66,24 @@ METHODS: dict[str, Entry] = {
         "coordinate network on NeRF's positional encoding",
         ("eval", "render", "export"),
         learns="samples",
+    ),
+    "occupancy_network": Entry(
+        "rayfield.methods.occupancy_network",
+        "inside or outside: one shape, or a class from points, voxels, pictures (ONet, 2019)",
+        ("eval", "render", "export"),
+        learns="shapes",
+    ),
+    "deepsdf": Entry(
+        "rayfield.methods.deepsdf",
+        "signed distances of one shape or a class, each with a code; completion (DeepSDF, 2019)",
+        ("eval", "render", "export"),
+        learns="shapes",
+    ),
+    "imnet": Entry(
+        "rayfield.methods.imnet",
+        "implicit decoder on codes of voxel grids, from coarse to fine (IM-NET, 2019)",
+        ("eval", "render", "export"),
+        learns="shapes",
     ),
     "deep_image_prior": Entry(
         "rayfield.methods.deep_image_prior",

@@ -11,6 +11,7 @@ from rayfield.app.shapes import TrainedShape
 from rayfield.app.trained_class import TrainedClass
 from rayfield.app.trained_geometry import TrainedGeometry
 from rayfield.app.trained_picture import TrainedPicture
+from rayfield.app.trained_shapes import TrainedShapes
 from rayfield.app.trained_solid import TrainedSolid
 from rayfield.app.trained_surface import TrainedSurface
 from rayfield.core.check import UsageError
@@ -21,8 +22,9 @@ Learned = (
     | TrainedGeometry
     | TrainedPicture
     | TrainedShape
-    | TrainedSurface
+    | TrainedShapes
     | TrainedSolid
+    | TrainedSurface
 )
 
 
@@ -52,6 +54,8 @@ def open_learned(path: Path | str, verb: str | None = None) -> Learned:
         return TrainedSurface(*restored)
     if entry.learns == "solid":
         return TrainedSolid(TrainedSurface(*restored))
+    if entry.learns == "shapes":
+        return TrainedShapes(*restored)
     if entry.learns == "samples" and len(restored.cfg.sizes) == 3:
         return TrainedShape(*restored)
     return TrainedPicture(*restored)

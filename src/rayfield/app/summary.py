@@ -99,6 +99,17 @@ def of_solid(found: dict[str, Any], run: Run) -> str:
     )
 
 
+def of_shapes(found: dict[str, Any], run: Run) -> str:
+    """IoU of one shape, or of those of a class that were held out, worst first."""
+    lines = [f"{one['name'][-24:]:24} {one['iou']:.4f}" for one in found.get("shapes", [])]
+    keys = [key for key in found if key.startswith("iou")]
+    lines += [f"{key.replace('_', ' '):24} {found[key]:.4f}" for key in keys]
+    lines.append(f"protocol: {found['protocol']}")
+    return "\n".join(
+        [*lines, f"pictures: {run.figures / 'evaluation.png'}   values: {run.metrics}"]
+    )
+
+
 def _row(name: str, values: dict[str, Any]) -> str:
     similar = "" if values["ssim"] is None else f"{values['ssim']:.4f}"
     return f"{name[-24:]:24} {float(values['psnr']):7.2f} {similar:>7}"

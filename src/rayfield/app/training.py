@@ -24,6 +24,7 @@ from rayfield.app.pictures import open_picture, open_samples
 from rayfield.app.prepare import Kernels, kernels_for, prepare
 from rayfield.app.scene_class import open_scenes
 from rayfield.app.settings import apply_settings, config_from_json
+from rayfield.app.shape_class import open_shapes
 from rayfield.app.source import Source
 from rayfield.app.target import open_target
 from rayfield.core.check import UsageError
@@ -42,6 +43,7 @@ READERS: dict[str, Callable[..., Source]] = {
     "picture": open_picture,
     "points": open_points,
     "target": open_target,
+    "shapes": open_shapes,
 }
 
 

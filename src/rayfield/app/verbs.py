@@ -116,6 +116,10 @@ class Export(Common):
     """density of the surface, 1 / world unit; default: half opaque at 1.25 % of the scene's side"""
     frame: Literal["world", "scene"] = "world"
     """coordinates: those of the camera poses given, or those of training"""
+    scene: Annotated[str | None, told(metavar="NAME")] = None
+    """of a class of shapes: the held-out one to reconstruct; default: the first"""
+    observation: Annotated[Path | None, told(metavar="FILE")] = None
+    """of a class of shapes: reconstruct what this file shows (points, mesh, voxels, picture)"""
     force: Flag = False
     """overwrite the file"""
 
@@ -130,6 +134,8 @@ class Export(Common):
                 open_learned(self.folder, "export"),
                 self.output,
                 Meshing(self.resolution, self.threshold, self.frame),
+                scene=self.scene,
+                observation=self.observation,
                 force=self.force,
                 progress=lambda done: display.task("meshing", done),
             )

@@ -36,3 +36,11 @@ def iou(occupancy: Float[Tensor, "*S"], inside: Bool[Tensor, "*S"]) -> Float[Ten
     found = occupancy > 0.5
     union = (found | inside).sum()
     return ((found & inside).sum() / union.clamp_min(1)).masked_fill(union == 0, 1.0)
+
+
+def clamped_error(
+    found: Float[Tensor, "*S"], true: Float[Tensor, "*S"], clamp: float
+) -> Float[Tensor, ""]:
+    """Mean |clamp(found) - clamp(true)| (Park et al. 2019, eq. 4); `clamp` is the largest distance
+    that counts, so there is no gradient where both are beyond it on the same side."""
+    return (found.clamp(-clamp, clamp) - true.clamp(-clamp, clamp)).abs().mean()
