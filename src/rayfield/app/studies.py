@@ -90,6 +90,11 @@ STUDIES: dict[str, Entry] = {
         "posed photos from all around, z up",
         kernels=True,
     ),
+    "occupancy-class": Entry(
+        "rayfield.studies.occupancy_class",
+        "unseen shapes from 300 noisy points and from coarse voxels, by a class learned as one",
+        "voxel grids (.npz), or a folder of meshes",
+    ),
     "deep-image-prior": Entry(
         "rayfield.studies.deep_image_prior",
         "a network that has seen nothing learns pictures long before noise",
