@@ -1,4 +1,4 @@
-"""What the command line asks of a method that learns from photos (docs/extending.md)."""
+"""What the command line asks of a method (docs/extending.md)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rayfield.core.types import Mesh, PointCloud, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.core.types import Mesh, PointCloud, Rays, Rendered
 
 Vector = Float[Tensor, "3"]
 PointFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
@@ -23,14 +23,20 @@ class Method(Protocol):
     Config: type
     PRESETS: dict[str, Any]
 
-    def adapt(self, cfg: Any, traits: SceneTraits) -> Any: ...
+    def adapt(self, cfg: Any, traits: Any) -> Any: ...
     def build(self, cfg: Any, *, generator: torch.Generator) -> nn.Module: ...
     def loss(
-        self, model: Any, batch: RayBatch, cfg: Any, step: int, *, generator: torch.Generator
+        self, model: Any, batch: Any, cfg: Any, step: int, *, generator: torch.Generator
     ) -> dict[str, Tensor]: ...
     def batch_size(self, model: Any, cfg: Any) -> int: ...
     def param_groups(self, model: Any, cfg: Any) -> list[dict[str, Any]]: ...
     def lr_factor(self, cfg: Any, step: int, progress: float) -> float: ...
+
+
+@runtime_checkable
+class RayMethod(Method, Protocol):
+    """A method that learns from photos: its fields are seen along rays."""
+
     def render(self, model: Any, rays: Rays, cfg: Any, *, background: Vector) -> Rendered: ...
 
 
@@ -38,6 +44,7 @@ class Method(Protocol):
 class DenseMethod(Method, Protocol):
     """A method whose fields have a density, and so surfaces and normals."""
 
+    def render(self, model: Any, rays: Rays, cfg: Any, *, background: Vector) -> Rendered: ...
     def density(self, model: Any) -> PointFn: ...
     def color(self, model: Any) -> ColorFn: ...
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from rayfield.app import cameras as cams
 from rayfield.app.catalogue import load_method
-from rayfield.app.contract import DenseMethod, Method, Vector
+from rayfield.app.contract import DenseMethod, Method, RayMethod, Vector
 from rayfield.app.settings import config_from_json
 from rayfield.core.check import DataError, UsageError
 from rayfield.core.types import Camera, Rays, SceneTraits
@@ -48,7 +48,7 @@ def background_of(traits: SceneTraits) -> Vector:
 
 
 def render_view(
-    method: Method,
+    method: RayMethod,
     model: nn.Module,
     cfg: Any,
     *,
@@ -82,7 +82,7 @@ class TrainedField:
     """
 
     run: Run
-    method: Method
+    method: RayMethod
     cfg: Any
     model: nn.Module
     step: int
@@ -206,7 +206,11 @@ def restore(path: Path | str) -> Restored:
 
 def open_field(restored: Restored, *, image: int = -1) -> TrainedField:
     """The field that was learned from photos, with their cameras; `image` as in TrainedField."""
-    return TrainedField(*restored, cams.load_cameras(restored.run.path / CAMERAS), image)
+    cameras = cams.load_cameras(restored.run.path / CAMERAS)
+    method = cast(RayMethod, restored.method)
+    return TrainedField(
+        restored.run, method, restored.cfg, restored.model, restored.step, cameras, image
+    )
 
 
 def traits_of(run: Run) -> SceneTraits:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rayfield.app import cameras as cams
 from rayfield.app import figures, plots
-from rayfield.app.contract import Method
+from rayfield.app.contract import RayMethod
 from rayfield.app.display import Display
 from rayfield.app.field import background_of, render_view
 from rayfield.app.gallery import Gallery, Shown, Words
@@ -26,7 +26,7 @@ SIDE = 160  # pixels
 
 def scene_gallery(
     run: Run,
-    method: Method,
+    method: RayMethod,
     model: nn.Module,
     *,
     cfg: Any,
