@@ -52,7 +52,7 @@ def read_observation(
         return _seen(shapes.solids[0], shapes.worlds[0], kind, resolution)
     if kind not in ("points", "distances"):
         raise DataError(path, "is a file of points", f"this run takes {TAKES[kind]}")
-    return _points(path, raw, kind, own=own)
+    return _points(path, raw.cloud, kind, own=own)
 
 
 def _seen(solid: Solid, world: World, kind: Observation, resolution: int) -> tuple[Tensor, World]:
