@@ -26,9 +26,9 @@ from rayfield.methods import deepsdf
 TINY = {
     "occupancy_network": ["width=16", "hidden=8", "code=8", "blocks=1", "features=8", "rate=0.01"],
     "deepsdf": ["width=32", "code=8", "layers=3", "fit_steps=4", "fit_points=64", "rate=0.004"],
-    "imnet": ["widths=16,16", "code=8", "channels=2", "rate=0.01", "stages=0.1"],
+    "imnet": ["widths=32,32", "code=8", "channels=2", "rate=0.01", "stages=0.1"],
 }
-BATCH = ["shapes=4", "points=256", "steps=60"]
+BATCH = ["shapes=4", "points=256", "steps=100"]
 each_method = pytest.mark.parametrize("name", sorted(TINY))
 
 

@@ -74,3 +74,12 @@ def test_codes_are_cut_to_length_one_and_no_others_are_touched(generator):
 def test_a_code_wider_than_the_layers_is_refused():
     with pytest.raises(ValueError, match="narrower"):
         DeepSDFDecoder(16, 4, code=16)
+
+
+@pytest.mark.parametrize("width", [16, 256])
+def test_no_point_starts_beyond_the_clamp(width, generator):
+    """There its gradient would be zero, whatever the truth."""
+    decoder = DeepSDFDecoder(width, 4, code=8, generator=generator)
+    points = 2 * torch.rand(4, 200, 3, generator=generator) - 1
+    with torch.no_grad():
+        assert float(decoder(points, new_codes(4, 8, generator=generator)).abs().max()) < 0.1

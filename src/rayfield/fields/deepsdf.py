@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from rayfield.fields.occupancy import uniform_linear
 
+SMALL = 0.1  # on the usual start of the last layer
+
 
 class NormedLinear(nn.Module):
     """A linear layer with weight normalisation (Salimans & Kingma 2016, arXiv:1602.07868, eq. 2).
@@ -35,7 +37,7 @@ class DeepSDFDecoder(nn.Module):
 
     `layers` hidden ones of `width`; the input (code and point) joins again half-way, before layer
     `layers` / 2, by so much narrower a layer before it. The part of a layer that sees the code is
-    computed once for each shape, not for each of its points.
+    computed once for each shape, not for each of its points. The last layer starts small.
     """
 
     def __init__(
@@ -57,6 +59,9 @@ class DeepSDFDecoder(nn.Module):
             outputs = width - code - 3 if index == self.skip - 1 else width
             self.layers.append(NormedLinear(inputs, outputs, generator=generator))
         self.output = uniform_linear(width, 1, generator=generator)
+        with torch.no_grad():  # nothing must start beyond the clamp of the loss, where it is stuck
+            self.output.weight.mul_(SMALL)
+            self.output.bias.zero_()
 
     def forward(
         self,
