@@ -210,7 +210,7 @@ def test_samples_of_points_of_a_ball_have_its_distances(generator):
 def test_meshes_that_have_no_inside_are_refused(tmp_path):
     flat = Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]], np.int32))
     write_mesh(tmp_path / "flat.off", flat)
-    with pytest.raises(DataError, match="no faces with an area"):
+    with pytest.raises(DataError, match=r"no (faces with an area|triangle with three corners)"):
         load_shapes(tmp_path / "flat.off")
 
 
