@@ -111,6 +111,12 @@ def test_archives_that_hold_something_else(tmp_path, arrays, match):
     refused(tmp_path / "odd.npz", match)
 
 
+def test_an_archive_under_the_name_of_an_array(tmp_path):
+    np.savez(tmp_path / "a.npz", cube())
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    refused(tmp_path / "a.npy", r"(is an archive|not a readable)")
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04broken", b"\x93NUMPY\x01\x00", b"hello"])
 def test_damaged_files(tmp_path, content):
     for name in ("a.npz", "a.npy"):

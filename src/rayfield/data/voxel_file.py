@@ -51,9 +51,12 @@ def read_voxels(path: Path) -> Bool[Tensor, "S R R R"]:
 def _load(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file by name, not before their sizes are known."""
     if path.suffix.lower() == ".npy":
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        _affordable(path, array.nbytes)
-        return {"voxels": np.asarray(array)}
+        _affordable(path, path.stat().st_size)
+        with path.open("rb") as file:
+            array = np.load(file, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise DataError(path, "is an archive", "end its name in .npz")
+        return {"voxels": array}
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         if archive.zip is not None:
             _affordable(path, sum(entry.file_size for entry in archive.zip.infolist()))
