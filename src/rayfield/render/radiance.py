@@ -184,10 +184,14 @@ def render_readable(
     ray, sigma, delta = ray[seen], sigma[seen], delta[seen]
     if observe:
         occupancy.observe(occupancy.unit(points[seen]), sigma.detach(), rays.image[ray])
-    share = (middle / (marching.fade or 1e-9)).square().clamp_max(1)
-    sigma = ragged.scale_gradient(sigma, share)
+    rgb = field.color(geometry, rays.directions[ray])
+    if marching.fade:
+        share = (middle / marching.fade).square().clamp_max(1)
+        sigma, rgb = (
+            ragged.scale_gradient(sigma, share),
+            ragged.scale_gradient(rgb, share[:, None]),
+        )
     w = ragged.weights(sigma, delta, ray)
-    rgb = ragged.scale_gradient(field.color(geometry, rays.directions[ray]), share[:, None])
     color = ragged.ray_sum(w[:, None] * rgb, ray, n_rays=used)
     opacity = ragged.ray_sum(w, ray, n_rays=used)
     depth = ragged.ray_sum(w * middle, ray, n_rays=used) / opacity.clamp_min(1e-10)
