@@ -13,7 +13,6 @@ reading turns it back. Its colours are linear light, ours sRGB: they are convert
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +30,7 @@ from rayfield.geometry.ply import encode_ply, read_ply
 from rayfield.geometry.polygons import RawMesh, triangulate
 from rayfield.geometry.stl import encode_stl, read_stl
 from rayfield.geometry.textfile import FARTHEST
+from rayfield.geometry.wholefile import write_whole
 
 Y_UP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
 BLUR = 1e-7  # of the size: more is too much to lose
@@ -75,22 +75,7 @@ def write_mesh(path: Path, mesh: Mesh, *, force: bool = False) -> list[str]:
     check_target(path, force=force)
     if not len(mesh.faces):
         raise RayfieldError(f"{path}: not written, as the mesh has no faces")
-    data = _encode(mesh, path.suffix.lower())
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise RayfieldError(
-            f"{path}: could not be written ({error.strerror}); free space or choose another folder"
-        ) from error
+    write_whole(path, _encode(mesh, path.suffix.lower()))
     return _lost(mesh, path.suffix.lower())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from jaxtyping import UInt8
 
 from rayfield.core.check import RayfieldError, UsageError
 from rayfield.core.types import PointCloud
+from rayfield.geometry.wholefile import write_whole
 
 
 def check_points_target(path: Path, *, force: bool = False) -> None:
@@ -41,21 +41,7 @@ def write_points(
     check_points_target(path, force=force)
     if not len(cloud.points):
         raise RayfieldError(f"{path}: not written, as there are no points")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(_encode(cloud, colors))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise RayfieldError(
-            f"{path}: could not be written ({error.strerror}); free space or choose another folder"
-        ) from error
+    write_whole(path, _encode(cloud, colors))
 
 
 def _encode(cloud: PointCloud, colors: np.ndarray | None) -> bytes:
