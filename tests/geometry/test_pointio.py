@@ -56,7 +56,7 @@ def save(path, points=POINTS, normals=NORMALS):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_format_gives_its_points_and_normals(tmp_path, suffix, with_normals):
     path = save(tmp_path / f"cloud{suffix}", normals=NORMALS if with_normals else None)
-    cloud, notes = read_points(path)
+    cloud, notes, _ = read_points(path)
     np.testing.assert_array_equal(cloud.points, POINTS)
     assert notes == ()
     if with_normals:
@@ -130,7 +130,7 @@ def test_a_first_line_with_the_count_is_stepped_over_if_it_is_true(tmp_path):
 def test_colours_and_intensities_are_not_taken_for_normals(tmp_path):
     path = tmp_path / "cloud.xyz"
     path.write_text(text(np.hstack([POINTS, np.arange(120).reshape(40, 3)])))
-    cloud, notes = read_points(path)
+    cloud, notes, _ = read_points(path)
     assert cloud.normals is None
     assert "taken for colours" in notes[0]
     path.write_text(text(np.hstack([POINTS, POINTS[:, :1]])))
@@ -143,7 +143,7 @@ def test_invalid_points_are_counted_and_refused_or_dropped(tmp_path):
     path = save(tmp_path / "cloud.ply", points)
     with pytest.raises(DataError, match=r"has 3 points that are not finite numbers; drop"):
         read_points(path)
-    cloud, notes = read_points(path, drop_invalid=True)
+    cloud, notes, _ = read_points(path, drop_invalid=True)
     np.testing.assert_array_equal(cloud.points, np.delete(POINTS, [3, 5, 8], axis=0))
     np.testing.assert_allclose(cloud.normals, np.delete(NORMALS, [3, 5, 8], axis=0))
     assert notes == ("3 points that are not finite numbers are dropped",)
@@ -155,7 +155,7 @@ def test_invalid_points_are_counted_and_refused_or_dropped(tmp_path):
 def test_missing_normals_come_from_the_nearest_point_and_others_are_made_unit(tmp_path):
     normals = NORMALS * np.linspace(0.5, 2, 40)[:, None]
     normals[4], normals[9] = 0, np.nan
-    cloud, notes = read_points(save(tmp_path / "cloud.npy", POINTS, normals))
+    cloud, notes, _ = read_points(save(tmp_path / "cloud.npy", POINTS, normals))
     assert notes == (
         "2 missing normals are those of the nearest point",
         "its normals are made unit",
@@ -167,7 +167,7 @@ def test_missing_normals_come_from_the_nearest_point_and_others_are_made_unit(tm
 
 
 def test_normals_that_are_mostly_missing_are_left_out(tmp_path):
-    cloud, notes = read_points(save(tmp_path / "cloud.ply", POINTS, NORMALS * 0))
+    cloud, notes, _ = read_points(save(tmp_path / "cloud.ply", POINTS, NORMALS * 0))
     assert cloud.normals is None
     assert "40 of them are zero or NaN" in notes[0]
 
@@ -176,7 +176,7 @@ def test_normals_that_are_mostly_missing_are_left_out(tmp_path):
 @pytest.mark.parametrize("most", [39, 20, 7, 1])
 def test_of_too_many_points_evenly_spread_ones_are_taken(tmp_path, suffix, most, monkeypatch):
     monkeypatch.setattr("rayfield.geometry.textfile.CHUNK", 7)  # so that blocks are crossed
-    cloud, notes = read_points(save(tmp_path / f"cloud{suffix}"), most=most)
+    cloud, notes, _ = read_points(save(tmp_path / f"cloud{suffix}"), most=most)
     assert len(cloud.points) <= most
     assert f"{len(cloud.points)} of its 40 points" in notes[0]
     rows = [int(np.flatnonzero((p == POINTS).all(axis=1))[0]) for p in cloud.points]
@@ -207,7 +207,7 @@ def test_of_a_mesh_the_vertices_are_taken_and_it_is_said(tmp_path, name, faces):
     else:
         body = f"OFF\n40 1 0\n{rows}{faces}"
     (tmp_path / name).write_text(body)
-    cloud, notes = read_points(tmp_path / name)
+    cloud, notes, _ = read_points(tmp_path / name)
     assert len(cloud.points) == 40
     assert "its 1 faces are left out" in notes[0]
 

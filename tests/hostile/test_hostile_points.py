@@ -229,7 +229,7 @@ def test_a_large_text_takes_memory_in_proportion_to_itself(tmp_path):
     path = tmp_path / "cloud.xyz"
     path.write_text("1 2 3\n" * 40_000)
     tracemalloc.start()
-    cloud, notes = read_points(path, most=1000)
+    cloud, notes, _ = read_points(path, most=1000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(cloud.points) <= 1000

@@ -26,5 +26,4 @@ def read_raw(path: Path) -> PointFile | Mesh:
     if suffix not in pointio.SUFFIXES:
         return meshio.read_mesh(path)
     found = pointio.read_points(path)
-    faces = any("faces are left out" in note for note in found.notes)
-    return meshio.read_mesh(path) if faces else found
+    return meshio.read_mesh(path) if found.faces else found

@@ -29,19 +29,21 @@ SHAPES = "save points as [N, 3], or [N, 6] with normals"
 
 
 class PointFile(NamedTuple):
-    """The points of a file, and what was done to them, in sentences."""
+    """The points of a file, what was done to them, in sentences, and how many faces it has."""
 
     cloud: PointCloud
     notes: tuple[str, ...]
+    faces: int = 0
 
 
 class _Raw(NamedTuple):
-    """What a file says: `total` points, of which these were taken."""
+    """What a file says: `total` points, of which these were taken, and faces, which were not."""
 
     points: np.ndarray
     normals: np.ndarray | None
     total: int
     notes: tuple[str, ...] = ()
+    faces: int = 0
 
 
 def read_points(path: Path, *, drop_invalid: bool = False, most: int = MOST) -> PointFile:
@@ -58,6 +60,8 @@ def read_points(path: Path, *, drop_invalid: bool = False, most: int = MOST) -> 
     if raw.total == 0:
         raise DataError(path, "holds no points", "check that it is complete")
     notes = [*raw.notes]
+    if raw.faces:
+        notes.append(f"its {raw.faces} faces are left out: points were asked for")
     if len(raw.points) < raw.total:
         notes.append(f"{len(raw.points)} of its {raw.total} points are taken, evenly through it")
     points = np.array(raw.points, np.float64)
@@ -73,7 +77,7 @@ def read_points(path: Path, *, drop_invalid: bool = False, most: int = MOST) -> 
     if normals is not None:
         normals = _unit(points, normals, notes)
     notes += _flatness(points)
-    return PointFile(PointCloud(points, normals), tuple(notes))
+    return PointFile(PointCloud(points, normals), tuple(notes), raw.faces)
 
 
 def _ply(path: Path, most: int) -> _Raw:
@@ -87,7 +91,7 @@ def _ply(path: Path, most: int) -> _Raw:
         for names in (("x", "y", "z"), ("nx", "ny", "nz"))
     )
     assert points is not None
-    return _Raw(points, normals, total, _faces_note(0 if face is None else face.rows))
+    return _Raw(points, normals, total, faces=0 if face is None else face.rows)
 
 
 def _text(path: Path, most: int) -> _Raw:
@@ -142,14 +146,14 @@ def _obj(path: Path, most: int) -> _Raw:
     raw = obj.read_obj(path)
     every, total = _every(len(raw.vertices), most), len(raw.vertices)
     normals = None if raw.normals is None else raw.normals[::every]
-    return _Raw(raw.vertices[::every], normals, total, _faces_note(len(raw.polygons.sizes)))
+    return _Raw(raw.vertices[::every], normals, total, faces=len(raw.polygons.sizes))
 
 
 def _off(path: Path, most: int) -> _Raw:
     raw = off.read_off(path)
     every, total = _every(len(raw.vertices), most), len(raw.vertices)
     normals = None if raw.normals is None else raw.normals[::every]
-    return _Raw(raw.vertices[::every], normals, total, _faces_note(len(raw.polygons.sizes)))
+    return _Raw(raw.vertices[::every], normals, total, faces=len(raw.polygons.sizes))
 
 
 _READERS: dict[str, Callable[[Path, int], _Raw]] = {
@@ -167,10 +171,6 @@ SUFFIXES = tuple(_READERS)
 def _every(total: int, most: int) -> int:
     """The least step through `total` rows that meets no more than `most`."""
     return max(1, -(-total // most))
-
-
-def _faces_note(count: int) -> tuple[str, ...]:
-    return (f"its {count} faces are left out: points were asked for",) if count else ()
 
 
 def _columns(table: np.ndarray, total: int) -> _Raw:
