@@ -18,11 +18,12 @@ from rayfield.app import cameras as cams
 from rayfield.app.contract import MeshMethod, PointFn, PointMethod
 from rayfield.app.field import TrainedField
 from rayfield.app.figures import bytes_of
+from rayfield.app.meshfile import save_mesh
 from rayfield.core.check import UsageError
 from rayfield.core.types import Mesh, PointCloud
 from rayfield.geometry.marching import Search, extract
-from rayfield.geometry.mesh import keep_largest, report, transform, vertex_normals
-from rayfield.geometry.meshio import check_target, write_mesh
+from rayfield.geometry.mesh import keep_largest, transform, vertex_normals
+from rayfield.geometry.meshio import check_target
 from rayfield.geometry.pointwriter import check_points_target, write_points
 
 KEEP_FRACTION = 0.02  # of the largest component's area, for a component to stay
@@ -75,8 +76,7 @@ def export(
         mesh, level = surface(field, meshing, progress=progress)
     if meshing.frame == "world":
         mesh = transform(mesh, field.world_from_scene)
-    write_mesh(path, mesh, force=force)
-    found: dict[str, Any] = {"file": path.as_posix(), "frame": meshing.frame, **report(mesh)}
+    found = save_mesh(path, mesh, frame=meshing.frame, force=force)
     if level is not None:
         found["threshold"] = level / cams.scale_of(field.world_from_scene)
         found["resolution"] = meshing.resolution

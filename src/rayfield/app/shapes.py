@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rayfield.app.display import Display
 from rayfield.app.gallery import Gallery, Shown
+from rayfield.app.meshfile import save_mesh
 from rayfield.app.source import Origin
 from rayfield.app.thumbnails import cut
 from rayfield.data.shape_samples import (
@@ -25,7 +26,7 @@ from rayfield.data.shape_samples import (
 from rayfield.geometry import meshio
 from rayfield.geometry.distance import inside_of
 from rayfield.geometry.marching import Search, extract
-from rayfield.geometry.mesh import report, transform
+from rayfield.geometry.mesh import transform
 from rayfield.objectives.photometric import psnr
 from rayfield.objectives.pointwise import iou
 from rayfield.train.files import write_json
@@ -132,8 +133,8 @@ class TrainedShape:
             search=Search(coarse=resolution),
         )
         mesh = transform(mesh, np.array(self.run.record["world_from_scene"]))
-        meshio.write_mesh(path, mesh, force=force)
-        return {"file": path.as_posix(), "step": self.step, "threshold": 0.5, **report(mesh)}
+        found = save_mesh(path, mesh, frame="world", force=force)
+        return found | {"step": self.step, "threshold": 0.5}
 
 
 def _middle_cut(shape: Shape) -> Float[Tensor, "N 3"]:

@@ -135,7 +135,10 @@ def of_mesh(found: dict[str, Any]) -> str:
         f"{high - low:.3g}" for low, high in zip(found["box_min"], found["box_max"], strict=True)
     )
     level = f", at level {found['threshold']:.3g}" if "threshold" in found else ""
-    return (
+    crossing = found["self_intersections"]
+    crossed = f"{crossing} pairs of faces cross, " if crossing else ""
+    lines = [
         f"{found['file']}: {found['vertices']:,} vertices, {found['faces']:,} faces, {closed}, "
-        f"{found['components']} components, {size} units{level}"
-    )
+        f"{crossed}{found['components']} components, {size} units{level}"
+    ]
+    return "\n".join([*lines, *(f"note: {note}" for note in found.get("notes", ()))])

@@ -14,12 +14,13 @@ from torch import nn
 
 from rayfield.app.contract import MeshMethod
 from rayfield.app.export import DEFAULT, Meshing, own_mesh, write_cloud
+from rayfield.app.meshfile import save_mesh
 from rayfield.app.photos import check_unchanged
 from rayfield.core.check import UsageError
 from rayfield.core.types import PointCloud
 from rayfield.data.points import HALF_SIDE, Cloud, read_points
-from rayfield.geometry.mesh import report, transform
-from rayfield.geometry.meshio import check_target, read_mesh, write_mesh
+from rayfield.geometry.mesh import transform
+from rayfield.geometry.meshio import check_target, read_mesh
 from rayfield.geometry.metrics import chamfer_l1_onet, chamfer_l2, compare, match
 from rayfield.geometry.sampling import sample_surface
 from rayfield.train.files import write_json
@@ -91,8 +92,7 @@ class TrainedGeometry:
         if meshing.frame == "world":
             mesh = transform(mesh, self.world_from_scene)
         mesh = replace(mesh, colors=None)  # nothing was learned of them
-        write_mesh(path, mesh, force=force)
-        return {"file": path.as_posix(), "frame": meshing.frame, **report(mesh)}
+        return save_mesh(path, mesh, frame=meshing.frame, force=force)
 
     def _against(self, data: Cloud) -> dict[str, float]:
         """Chamfer distances between random points of the mesh, or all points, and the data."""

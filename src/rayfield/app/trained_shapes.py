@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from rayfield.app import shape_figures, shape_scores
 from rayfield.app.catalogue import suggestion
 from rayfield.app.export import Meshing
+from rayfield.app.meshfile import save_mesh
 from rayfield.app.observation import read_observation
 from rayfield.app.photos import check_unchanged
 from rayfield.app.surfaces import in_chunks, surface_mesh
@@ -24,7 +25,7 @@ from rayfield.core.types import Mesh
 from rayfield.data.shape_batches import Wanted, observe
 from rayfield.data.shape_class import Shapes, load_shapes
 from rayfield.data.solids import PointFn, Solid
-from rayfield.geometry.mesh import report, transform
+from rayfield.geometry.mesh import transform
 from rayfield.geometry.meshio import check_target, write_mesh
 from rayfield.train.files import write_json
 from rayfield.train.run import Run
@@ -128,10 +129,9 @@ class TrainedShapes:
         mesh = self.mesh(code, meshing.resolution, progress=progress)
         if meshing.frame == "world":
             mesh = transform(mesh, world)
-        write_mesh(path, mesh, force=force)
-        about = {"file": path.as_posix(), "frame": meshing.frame, "step": self.step}
+        found = save_mesh(path, mesh, frame=meshing.frame, force=force)
         seconds = time.perf_counter() - started
-        return about | {"threshold": 0.0, "seconds": seconds, **report(mesh)}
+        return found | {"step": self.step, "threshold": 0.0, "seconds": seconds}
 
     def mesh(
         self,

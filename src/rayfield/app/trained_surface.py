@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from rayfield.app import cameras as cams
 from rayfield.app.export import Meshing
+from rayfield.app.meshfile import save_mesh
 from rayfield.app.photos import check_unchanged
 from rayfield.app.rendering import MAX_FRAMES, Shot
 from rayfield.app.surfaces import clay, in_chunks, orbit, surface_mesh
@@ -25,7 +26,7 @@ from rayfield.core.types import Mesh
 from rayfield.data.points import HALF_SIDE, Cloud, distance_to, read_points
 from rayfield.geometry.distance import MeshDistance
 from rayfield.geometry.mesh import face_normals, report, transform
-from rayfield.geometry.meshio import check_target, read_mesh, write_mesh
+from rayfield.geometry.meshio import check_target, read_mesh
 from rayfield.geometry.metrics import compare
 from rayfield.geometry.sampling import sample_surface
 from rayfield.math.calculus import central_gradient
@@ -89,10 +90,9 @@ class TrainedSurface:
         mesh = surface_mesh(self._scene_value, resolution, progress=progress)
         if frame == "world":
             mesh = transform(mesh, self.world_from_scene)
-        write_mesh(path, mesh, force=force)
-        about = {"file": path.as_posix(), "frame": frame, "step": self.step, "threshold": 0.0}
-        seconds = time.perf_counter() - started
-        return about | report(mesh) | {"resolution": resolution, "seconds": seconds}
+        found = save_mesh(path, mesh, frame=frame, force=force)
+        about = {"step": self.step, "threshold": 0.0, "resolution": resolution}
+        return found | about | {"seconds": time.perf_counter() - started}
 
     def evaluate(
         self, *, reference: Path | None = None, progress: Progress = lambda _: None

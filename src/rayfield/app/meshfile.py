@@ -1,0 +1,20 @@
+"""A mesh into a file, with what one asks of it before using it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rayfield.core.types import Mesh
+from rayfield.geometry.mesh import report
+from rayfield.geometry.meshio import write_mesh
+
+
+def save_mesh(path: Path, mesh: Mesh, *, frame: str, force: bool) -> dict[str, Any]:
+    """Write a mesh; its file, the frame it is in, and its report, faces that cross counted too.
+
+    `notes` tell what the format could not keep, if anything. Raises as `write_mesh` does.
+    """
+    lost = write_mesh(path, mesh, force=force)
+    found = {"file": path.as_posix(), "frame": frame, **report(mesh, crossings=True)}
+    return found | {"notes": lost} if lost else found
