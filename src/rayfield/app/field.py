@@ -172,7 +172,7 @@ class TrainedField:
         self, path: Path | str, *, resolution: int = 192, force: bool = False
     ) -> dict[str, Any]:
         """Write the surface as a coloured mesh in the world's frame; see `export.export`."""
-        from rayfield.app.export import Meshing, export  # meshes with scikit-image
+        from rayfield.app.export import Meshing, export  # reads and writes meshes
 
         return export(self, path, Meshing(resolution), force=force)
 

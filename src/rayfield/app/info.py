@@ -16,7 +16,6 @@ PACKAGES = (
     "numpy",
     "numba",
     "scipy",
-    "scikit-image",
     "libigl",
     "av",
     "safetensors",
