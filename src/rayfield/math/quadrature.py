@@ -6,8 +6,8 @@ length `delta` [*B N] (lengths along the ray: unit directions). On each cell the
 (the probability of arriving unabsorbed), `alpha` the opacity of one cell, `w` the probability
 of being absorbed in it, so that sum(w) + T at the last edge = 1 exactly.
 
-Everything is formed in log space (Max 1995, eq. 3-5; Mildenhall et al. 2020, eq. 3), without
-cumulative products or epsilons: thin and opaque media lose no digits, and all of it is
+Everything from a density is formed in log space (Max 1995, eq. 3-5; Mildenhall et al. 2020, eq. 3),
+without cumulative products or epsilons: thin and opaque media lose no digits, and all of it is
 differentiable. `math/packed.py` is the same on ragged rays.
 """
 
@@ -44,6 +44,15 @@ def weights(sigma: Float[Tensor, "*B N"], delta: Float[Tensor, "*B N"]) -> Float
     """Probability that a ray ends in each cell: T at its near edge times its alpha."""
     # T_i alpha_i rather than T_i - T_{i+1}, which cancels in thin media.
     return transmittance(sigma, delta)[..., :-1] * alpha(sigma, delta)
+
+
+def alpha_weights(alpha: Float[Tensor, "*B N"]) -> Float[Tensor, "*B N"]:
+    """Probability that a ray ends in each cell, from the opacities of the cells, in [0, 1].
+
+    For models that give an opacity and no density; a cell of opacity 1 ends every ray.
+    """
+    left = torch.cat([torch.ones_like(alpha[..., :1]), 1 - alpha[..., :-1]], dim=-1)
+    return left.cumprod(dim=-1) * alpha
 
 
 def opacity(w: Float[Tensor, "*B N"]) -> Float[Tensor, "*B"]:
