@@ -33,6 +33,7 @@ from rayfield.geometry.mesh import components, face_normals, transform
 from rayfield.geometry.mesh import report as report_mesh
 from rayfield.geometry.meshio import read_mesh, write_mesh
 from rayfield.geometry.metrics import point_to_surface
+from rayfield.geometry.pointio import PointFile
 from rayfield.geometry.sampling import sample_surface
 from rayfield.methods import igr
 from rayfield.train.loop import step_seed
@@ -90,8 +91,9 @@ def of_mesh(path: Path, kind: str) -> Case:
 
 def of_scan(path: Path, truth: Path | None = None) -> Case:
     """A file of points."""
-    cloud = read_raw(path)
-    assert isinstance(cloud, PointCloud)
+    raw = read_raw(path)
+    assert isinstance(raw, PointFile)
+    cloud = raw.cloud
     low, high = cloud.points.min(axis=0), cloud.points.max(axis=0)
     points = (cloud.points - (low + high) / 2) / (high - low).max()
     true = None if truth is None else unit(read_mesh(truth), cloud.points)

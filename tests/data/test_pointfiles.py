@@ -7,8 +7,8 @@ import pytest
 import trimesh
 
 from rayfield.core.check import DataError
-from rayfield.core.types import Mesh
 from rayfield.data.pointfiles import read_raw
+from rayfield.geometry.meshio import MeshFile
 from rayfield.geometry.pointio import PointFile
 
 POINTS = np.random.default_rng(0).normal(size=(20, 3)).round(6)
@@ -46,9 +46,9 @@ def test_points_and_normals_come_back(tmp_path, name, oriented):
 def test_a_mesh_stays_one(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     trimesh.creation.box().export(path)
-    mesh = read_raw(path)
-    assert isinstance(mesh, Mesh)
-    assert len(mesh.faces) == 12
+    found = read_raw(path)
+    assert isinstance(found, MeshFile)
+    assert len(found.mesh.faces) == 12
 
 
 @pytest.mark.parametrize(

@@ -74,9 +74,9 @@ class Points:
         return Gallery(run, model, draw, target=target, display=display, words=words)
 
 
-def open_points(path: Path, *, cfg: Any, downscale: int) -> Points:
+def open_points(path: Path, *, cfg: Any, downscale: int, drop_invalid: bool = False) -> Points:
     """A cloud of points, or points of a mesh. Raises DataError."""
-    return Points(read_points(path))
+    return Points(read_points(path, drop_invalid=drop_invalid))
 
 
 def describe_cloud(cloud: Cloud) -> list[str]:

@@ -31,7 +31,7 @@ def construct(
             f"{name} is computed, not trained; leave out --steps, --seconds and --downscale"
         )
     started = time.perf_counter()
-    solid = read_solid(data, cfg.faces)
+    solid = read_solid(data, cfg.faces, drop_invalid=plan.drop_invalid)
     notes = [f"  note: {note}" for note in method.remarks(cfg, solid.polyhedron)]
     for line in [*_lines(solid), *notes]:
         display.note(line)
@@ -40,13 +40,16 @@ def construct(
         record = Record(
             method=name,
             config=dataclasses.asdict(cfg),
-            data=describe_data(
-                solid.path,
-                out,
-                fingerprint=solid.fingerprint,
-                splits={"faces": len(solid.mesh.faces)},
-                downscale=1,
-            ),
+            data={
+                **describe_data(
+                    solid.path,
+                    out,
+                    fingerprint=solid.fingerprint,
+                    splits={"faces": len(solid.mesh.faces)},
+                    downscale=1,
+                ),
+                "drop_invalid": plan.drop_invalid,
+            },
             world_from_scene=solid.world_from_scene.tolist(),
             traits=solid.traits._asdict(),
             seed=plan.seed,
@@ -70,7 +73,7 @@ def reconstruct(run: Run, method: Any, cfg: Any, *, display: Display) -> None:
         display.note(f"{run.path}: computed in full; there is nothing to resume")
         return
     started = time.perf_counter()
-    solid = read_solid(run.find_data(), cfg.faces)
+    solid = read_solid(run.find_data(), cfg.faces, drop_invalid=run.drop_invalid)
     check_unchanged(run, solid.path, solid.fingerprint)
     with locked(run.path):
         model, _ = _compute(method, cfg, solid, seed=run.record["seed"], display=display)

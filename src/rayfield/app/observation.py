@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rayfield.core.check import DataError
-from rayfield.core.types import Mesh, PointCloud
+from rayfield.core.types import PointCloud
 from rayfield.data.images import SUFFIXES as IMAGES
 from rayfield.data.images import read_image
 from rayfield.data.partial import samples_of
@@ -18,6 +18,7 @@ from rayfield.data.pointfiles import read_raw
 from rayfield.data.shape_batches import SEEN, SIDE, Observation, observe
 from rayfield.data.shape_class import load_shapes
 from rayfield.data.solids import HALF, Solid
+from rayfield.geometry.meshio import MeshFile
 
 World = Float[np.ndarray, "4 4"]
 TAKES = {
@@ -47,7 +48,7 @@ def read_observation(
         what = "is not a file" if not path.is_file() else "is a picture"
         raise DataError(path, what, f"this run takes {TAKES[kind]}")
     raw = read_raw(path)
-    if isinstance(raw, Mesh):
+    if isinstance(raw, MeshFile):
         shapes = load_shapes(path)
         return _seen(shapes.solids[0], shapes.worlds[0], kind, resolution)
     if kind not in ("points", "distances"):

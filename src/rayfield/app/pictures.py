@@ -88,9 +88,11 @@ def open_picture(path: Path, *, cfg: Any, downscale: int) -> Pixels:
     return Pixels(picture, PictureSampler(picture))
 
 
-def open_samples(path: Path, *, cfg: Any, downscale: int) -> Pixels | Solid:
+def open_samples(
+    path: Path, *, cfg: Any, downscale: int, drop_invalid: bool = False
+) -> Pixels | Solid:
     """A picture, a signal, or the shape of a mesh file, sample by sample. Raises DataError."""
     if path.suffix.lower() in MESHES:
-        return Solid(read_shape(path))
+        return Solid(read_shape(path, drop_invalid=drop_invalid))
     picture = open_picture(path, cfg=cfg, downscale=downscale).picture
     return Pixels(picture, PictureSampler(picture, held_out=cfg.held_out), free_size=True)

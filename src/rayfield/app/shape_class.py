@@ -88,9 +88,9 @@ class ShapeSource:
         )
 
 
-def open_shapes(path: Path, *, cfg: Any, downscale: int) -> ShapeSource:
+def open_shapes(path: Path, *, cfg: Any, downscale: int, drop_invalid: bool = False) -> ShapeSource:
     """A mesh, a folder of meshes, or voxel grids. Raises DataError."""
-    return ShapeSource(load_shapes(path), cfg=cfg)
+    return ShapeSource(load_shapes(path, drop_invalid=drop_invalid), cfg=cfg)
 
 
 def describe_shapes(shapes: Shapes) -> list[str]:

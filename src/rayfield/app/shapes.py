@@ -97,7 +97,7 @@ class TrainedShape:
 
         Raises DataError if the mesh is gone.
         """
-        shape = read_shape(self.run.find_data())
+        shape = read_shape(self.run.find_data(), drop_invalid=self.run.drop_invalid)
         inside = inside_of(shape.mesh)
         generator = torch.Generator().manual_seed(2**32 - 1)  # no training step has this stream
         uniform = torch.rand(TESTED, 3, generator=generator)

@@ -68,13 +68,13 @@ class PointTarget:
         return Gallery(run, model, draw, target=target, display=display, words=words)
 
 
-def open_target(path: Path, *, cfg: Any, downscale: int) -> Source:
+def open_target(path: Path, *, cfg: Any, downscale: int, drop_invalid: bool = False) -> Source:
     """The posed photos in a folder, `cfg.views` of them in a batch; the points or mesh of a file.
 
     Raises DataError.
     """
     if path.is_file():
-        return PointTarget(Points(read_points(path)))
+        return PointTarget(Points(read_points(path, drop_invalid=drop_invalid)))
     return Photos(load_scene(path, downscale=downscale), views=cfg.views)
 
 

@@ -57,7 +57,7 @@ class TrainedGeometry:
         Raises DataError if the data is gone or has changed, UsageError for a reference that points
         cannot be compared with.
         """
-        data = read_points(self.run.find_data())
+        data = read_points(self.run.find_data(), drop_invalid=self.run.drop_invalid)
         check_unchanged(self.run, data.path, data.fingerprint)
         if reference is not None and not isinstance(self.method, MeshMethod):
             raise UsageError("--reference is for meshes; this run keeps points")

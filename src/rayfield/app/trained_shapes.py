@@ -58,7 +58,7 @@ class TrainedShapes:
 
     def shapes(self) -> Shapes:
         """The data, read anew. Raises DataError if it is gone or has changed."""
-        shapes = load_shapes(self.run.find_data())
+        shapes = load_shapes(self.run.find_data(), drop_invalid=self.run.drop_invalid)
         check_unchanged(self.run, shapes.root, shapes.fingerprint)
         return shapes
 

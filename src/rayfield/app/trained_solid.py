@@ -44,7 +44,7 @@ class TrainedSolid:
         the network. Writes metrics.json. Raises DataError if the mesh is gone or has changed.
         """
         surface, cfg = self.surface, self.surface.cfg
-        solid = read_solid(self.run.find_data(), cfg.faces)
+        solid = read_solid(self.run.find_data(), cfg.faces, drop_invalid=self.run.drop_invalid)
         check_unchanged(self.run, solid.path, solid.fingerprint)
         measured = exactness(
             surface.method.surface(surface.model),

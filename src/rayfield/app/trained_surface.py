@@ -102,7 +102,7 @@ class TrainedSurface:
         Lengths are in parts of the longest side of the data. Writes metrics.json. Raises DataError
         if the data is gone or has changed, RayfieldError if there is no surface.
         """
-        cloud = read_points(self.run.find_data())
+        cloud = read_points(self.run.find_data(), drop_invalid=self.run.drop_invalid)
         check_unchanged(self.run, cloud.path, cloud.fingerprint)
         mesh = surface_mesh(self._scene_value, RESOLUTION, progress=progress)
         found: dict[str, Any] = {"step": self.step, **self._against_data(cloud, mesh)}

@@ -45,6 +45,7 @@ READERS: dict[str, Callable[..., Source]] = {
     "target": open_target,
     "shapes": open_shapes,
 }
+GEOMETRY = ("samples", "points", "target", "shapes")  # whose files may hold what is no number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Plan:
 
     `preset`: one of the method's configurations; None: its default. `steps`, `seconds`: the
     budget of training, whichever ends first; neither: the method's own.
-    `settings`: texts `field=value` for the method's Config.
+    `settings`: texts `field=value` for the method's Config. `drop_invalid`: leave out points and
+    vertices that are not finite numbers, instead of refusing the file.
     """
 
     preset: str | None = None
@@ -62,6 +64,7 @@ class Plan:
     downscale: int = 1
     seed: int = 0
     settings: tuple[str, ...] = ()
+    drop_invalid: bool = False
 
 
 def train(
@@ -85,7 +88,8 @@ def train(
     chosen = method_named(method)
     _budget(plan.steps, plan.seconds, start)
     with _preparing(display, kernels=kernels_for(entry, start)):
-        source = READERS[entry.learns](Path(data), cfg=start, downscale=plan.downscale)
+        how = _how(entry.learns, plan.downscale, drop_invalid=plan.drop_invalid)
+        source = READERS[entry.learns](Path(data), cfg=start, **how)
         for line in source.lines():
             display.note(line)
         cfg = apply_settings(chosen.adapt(start, source.traits), plan.settings)
@@ -96,7 +100,7 @@ def train(
         record = Record(
             method=method,
             config=dataclasses.asdict(cfg),
-            data=origin.data,
+            data={**origin.data, "drop_invalid": plan.drop_invalid},
             world_from_scene=origin.world_from_scene,
             traits=origin.traits,
             seed=plan.seed,
@@ -124,12 +128,21 @@ def resume(path: Path | str, *, display: Display | None = None) -> Learned:
     chosen = method_named(name)
     with _preparing(display, kernels=kernels_for(entry, cfg)):
         root, downscale = run.find_data(), run.record["data"]["downscale"]
-        source = READERS[entry.learns](root, cfg=cfg, downscale=downscale)
+        how = _how(entry.learns, downscale, drop_invalid=run.drop_invalid)
+        source = READERS[entry.learns](root, cfg=cfg, **how)
         check_unchanged(run, root, source.origin(run.path).data["fingerprint"])
         sampler = source.sampler
     with locked(run.path):
         _fit(run, chosen, cfg, source=source, sampler=sampler, display=display)
     return open_learned(run.path)
+
+
+def _how(learns: str, downscale: int, *, drop_invalid: bool) -> dict[str, Any]:
+    """What a reader is told beside the Config."""
+    if drop_invalid and learns not in GEOMETRY:
+        raise UsageError("--drop-invalid is for points and meshes; leave it out")
+    dropping = {"drop_invalid": True} if drop_invalid else {}
+    return {"downscale": downscale, **dropping}
 
 
 def _preset(name: str, method: Any, preset: str | None) -> Any:

@@ -38,6 +38,8 @@ class Train(Common):
     """seconds of training; with --steps: whichever ends first"""
     downscale: Annotated[int, arg(metavar="N", aliases=["--downscale-factor"])] = 1
     """average photos over NxN pixels"""
+    drop_invalid: Flag = False
+    """leave out points and vertices of the data that are not finite numbers"""
     seed: Annotated[int, arg(metavar="N")] = 0
     """seed of all randomness"""
     set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FIELD=VALUE")] = ()
@@ -51,7 +53,8 @@ class Train(Common):
         from rayfield.app import summary
         from rayfield.app.training import Plan, train
 
-        plan = Plan(self.preset, self.steps, self.seconds, self.downscale, self.seed, self.set)
+        budget = (self.preset, self.steps, self.seconds, self.downscale, self.seed)
+        plan = Plan(*budget, self.set, self.drop_invalid)
         out = self.output or Path("runs") / f"{self.method}-{data.resolve().name}"
         return Result(
             *summary.of_training(train(self.method, data, out, plan=plan, display=display))

@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from rayfield.core.check import DataError
-from rayfield.core.types import Mesh
 from rayfield.geometry import meshio, pointio
+from rayfield.geometry.meshio import MeshFile
 from rayfield.geometry.pointio import PointFile
 
 SUFFIXES = tuple(dict.fromkeys((*pointio.SUFFIXES, *meshio.SUFFIXES)))
 
 
-def read_raw(path: Path) -> PointFile | Mesh:
+def read_raw(path: Path, *, drop_invalid: bool = False) -> PointFile | MeshFile:
     """The mesh of a file, if it has faces, else its points.
 
-    Raises DataError for a file that holds neither.
+    Points and vertices that are not finite numbers are dropped if `drop_invalid`. Raises DataError
+    for them otherwise, and for a file that holds neither.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -24,6 +25,6 @@ def read_raw(path: Path) -> PointFile | Mesh:
     if not path.is_file():
         raise DataError(path, "is not a file", "check its name")
     if suffix not in pointio.SUFFIXES:
-        return meshio.read_mesh(path)
-    found = pointio.read_points(path)
-    return meshio.read_mesh(path) if found.faces else found
+        return meshio.load_mesh(path, drop_invalid=drop_invalid)
+    found = pointio.read_points(path, drop_invalid=drop_invalid)
+    return meshio.load_mesh(path, drop_invalid=drop_invalid) if found.faces else found

@@ -25,6 +25,7 @@ from rayfield.core.types import Mesh, PointCloud
 from rayfield.data.pointfiles import read_raw
 from rayfield.geometry.guide import Guide, make_guide
 from rayfield.geometry.mesh import transform
+from rayfield.geometry.meshio import MeshFile
 from rayfield.geometry.pointio import PointFile
 from rayfield.geometry.sampling import sample_surface
 
@@ -152,15 +153,16 @@ def distance_to(cloud: Cloud) -> DistanceFn:
     return distance
 
 
-def read_points(path: Path) -> Cloud:
+def read_points(path: Path, *, drop_invalid: bool = False) -> Cloud:
     """Read points, or 100,000 evenly spread ones of a mesh, and move them into the scene's cube.
 
-    Raises DataError for anything that no surface can be learned from.
+    Those that are not finite numbers are dropped if `drop_invalid`. Raises DataError for anything
+    that no surface can be learned from.
     """
-    raw = read_raw(path)
-    mesh = raw if isinstance(raw, Mesh) else None
-    if isinstance(raw, Mesh):
-        raw = PointFile(sample_surface(raw, FROM_MESH, generator=None), ())
+    raw, mesh = read_raw(path, drop_invalid=drop_invalid), None
+    if isinstance(raw, MeshFile):
+        mesh = raw.mesh
+        raw = PointFile(sample_surface(mesh, FROM_MESH, generator=None), raw.notes)
     cloud, more = _thinned(raw.cloud)
     notes = [*raw.notes, *more]
     _check_extent(path, cloud.points)

@@ -66,20 +66,23 @@ class Shapes:
         return ShapesTraits(len(self.train))
 
 
-def load_shapes(path: Path) -> Shapes:
-    """Read a mesh, a folder of meshes, or voxel grids. Raises DataError for anything else, and for
-    two shapes, which are neither one nor a class."""
+def load_shapes(path: Path, *, drop_invalid: bool = False) -> Shapes:
+    """Read a mesh, a folder of meshes, or voxel grids; `drop_invalid` as in `meshio.load_mesh`.
+
+    Raises DataError for anything else, and for two shapes, which are neither one nor a class.
+    """
     if path.is_dir():
-        return _of_folder(path)
+        return _of_meshes(path, _files(path), drop_invalid=drop_invalid)
     if path.suffix.lower() in MESHES:
-        return _of_meshes(path, (path,))
+        return _of_meshes(path, (path,), drop_invalid=drop_invalid)
     if path.suffix.lower() in VOXELS:
         return _of_voxels(path)
     what = "does not exist" if not path.exists() else "is no mesh and no file of voxel grids"
     raise DataError(path, what, f"give {KINDS}")
 
 
-def _of_folder(path: Path) -> Shapes:
+def _files(path: Path) -> tuple[Path, ...]:
+    """The meshes in a folder, in the order of their names."""
     files = [file for file in path.iterdir() if file.suffix.lower() in MESHES]
     files = [file for file in files if file.is_file() and file.name[0] != "."]
     if len(files) < LEAST_CLASS:
@@ -92,13 +95,13 @@ def _of_folder(path: Path) -> Shapes:
         if not file.resolve().is_relative_to(path.resolve()):
             raise DataError(file, "is a link that leads out of the folder", "copy the file there")
     files.sort(key=lambda file: (natural_order(file.name), file.name))
-    return _of_meshes(path, tuple(files))
+    return tuple(files)
 
 
-def _of_meshes(root: Path, files: tuple[Path, ...]) -> Shapes:
+def _of_meshes(root: Path, files: tuple[Path, ...], *, drop_invalid: bool) -> Shapes:
     solids, worlds, digest, remarks = [], [], hashlib.sha256(), Remarks()
     for file in files:
-        mesh = read_mesh(file)
+        mesh = read_mesh(file, drop_invalid=drop_invalid)
         if not len(mesh.faces) or area(mesh) == 0:
             raise DataError(file, "has no faces with an area", "give a closed surface")
         digest.update(np.ascontiguousarray(mesh.vertices).tobytes())

@@ -17,7 +17,7 @@ from rayfield.core.types import Mesh
 from rayfield.data.picture import PictureBatch
 from rayfield.geometry.distance import inside_of
 from rayfield.geometry.mesh import area, edge_uses, transform
-from rayfield.geometry.meshio import read_mesh
+from rayfield.geometry.meshio import load_mesh
 from rayfield.geometry.sampling import sample_surface
 
 FILLED = 0.9  # of the cube's side by the longest side of the mesh
@@ -64,9 +64,12 @@ class ShapeSampler:
         return PictureBatch(self._points[chosen], self._values[chosen], keep)
 
 
-def read_shape(path: Path) -> Shape:
-    """Read a mesh and fit it into the unit cube. Raises DataError for input that has no inside."""
-    mesh = read_mesh(path)
+def read_shape(path: Path, *, drop_invalid: bool = False) -> Shape:
+    """Read a mesh and fit it into the unit cube; `drop_invalid` as in `meshio.load_mesh`.
+
+    Raises DataError for input that has no inside.
+    """
+    mesh, found = load_mesh(path, drop_invalid=drop_invalid)
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     side = float((high - low).max()) / FILLED
     if not len(mesh.faces) or not side > 0 or area(mesh) == 0:
@@ -75,7 +78,7 @@ def read_shape(path: Path) -> Shape:
     world[:3, 3], world[3, 3] = (low + high) / 2 - side / 2, 1
     fitted = transform(mesh, np.linalg.inv(world))
     open_edges = int((edge_uses(mesh)[1] == 1).sum())
-    notes = []
+    notes = [*found]
     if open_edges:
         notes.append(f"the mesh is open ({open_edges} edges): inside is where it winds around")
     digest = hashlib.sha256(np.ascontiguousarray(mesh.vertices).tobytes())

@@ -50,13 +50,13 @@ class Solid:
         return SolidTraits(len(self.mesh.faces), len(self.polyhedron.planes))
 
 
-def read_solid(path: Path, faces: int = 0) -> Solid:
+def read_solid(path: Path, faces: int = 0, *, drop_invalid: bool = False) -> Solid:
     """Read a closed mesh, first simplified to that many `faces` unless 0.
 
-    Corners that coincide are joined. Raises DataError for a mesh that bounds no solid or has more
-    than MOST_FACES faces.
+    Corners that coincide are joined; `drop_invalid` as in `meshio.load_mesh`. Raises DataError for
+    a mesh that bounds no solid or has more than MOST_FACES faces.
     """
-    return prepared(path, read_mesh(path), faces)
+    return prepared(path, read_mesh(path, drop_invalid=drop_invalid), faces)
 
 
 def prepared(path: Path, mesh: Mesh, faces: int = 0) -> Solid:

@@ -29,7 +29,7 @@ from rayfield.geometry.off import encode_off, read_off
 from rayfield.geometry.ply import encode_ply, read_ply
 from rayfield.geometry.polygons import RawMesh, triangulate
 from rayfield.geometry.stl import encode_stl, read_stl
-from rayfield.geometry.textfile import FARTHEST
+from rayfield.geometry.textfile import DROPPING, FARTHEST
 from rayfield.geometry.wholefile import write_whole
 
 Y_UP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
@@ -148,7 +148,7 @@ def _finite(path: Path, mesh: Mesh, notes: list[str], *, drop: bool) -> Mesh:
         return mesh
     what = f"{int(bad.sum())} vertices that are not finite numbers"
     if not drop:
-        raise DataError(path, f"has {what}", "drop invalid vertices, or export it again")
+        raise DataError(path, f"has {what}", DROPPING)
     keep = ~bad[mesh.faces].any(axis=1)
     notes.append(f"{what} are dropped, and {int((~keep).sum())} faces with them")
     return select_faces(mesh, keep)

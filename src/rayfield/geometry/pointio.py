@@ -21,7 +21,15 @@ from rayfield.geometry.arrayfile import read_npy, read_npz
 from rayfield.geometry.distance import nearest
 from rayfield.geometry.ply import read_vertices
 from rayfield.geometry.ply_header import read_header
-from rayfield.geometry.textfile import FARTHEST, check_file, contents, filled, lines, rows
+from rayfield.geometry.textfile import (
+    DROPPING,
+    FARTHEST,
+    check_file,
+    contents,
+    filled,
+    lines,
+    rows,
+)
 
 MOST = 10**7  # points taken of a file
 FLAT = 1e-9  # of the largest extent: what counts as none
@@ -71,7 +79,7 @@ def read_points(path: Path, *, drop_invalid: bool = False, most: int = MOST) -> 
     if bad.any():
         what = f"{int(bad.sum())} points that are not finite numbers"
         if not drop_invalid or bad.all():
-            raise DataError(path, f"has {what}", "drop invalid points, or export it again")
+            raise DataError(path, f"has {what}", DROPPING)
         notes.append(f"{what} are dropped")
         points, normals = points[~bad], None if normals is None else normals[~bad]
     if normals is not None:

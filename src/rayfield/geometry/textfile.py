@@ -16,6 +16,7 @@ MAPPED = 2**28  # bytes from which a file is mapped instead of read
 LONGEST = 2**20  # bytes of a line
 CHUNK = 2**14  # lines looked at together
 FARTHEST = 1e100  # a coordinate beyond which squares overflow
+DROPPING = "export it again, or leave them out with --drop-invalid, which `rayfield train` takes"
 PACKED = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "zip",

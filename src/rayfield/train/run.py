@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from rayfield import __version__
 from rayfield.core.check import DataError, RayfieldError, UsageError
@@ -35,6 +35,7 @@ class DataRecord(TypedDict):
     fingerprint: str
     splits: dict[str, int]
     downscale: int
+    drop_invalid: NotRequired[bool]
 
 
 class Record(TypedDict):
@@ -107,6 +108,11 @@ class Run:
     def metrics(self) -> Path:
         """File of the evaluation's results."""
         return self.path / "metrics.json"
+
+    @property
+    def drop_invalid(self) -> bool:
+        """Whether points of the data that are not finite numbers are left out."""
+        return self.record["data"].get("drop_invalid") is True
 
     def find_data(self) -> Path:
         """The data folder: where it was, or beside a run that was moved together with it.
