@@ -100,6 +100,10 @@ STUDIES: dict[str, Entry] = {
         "a network that has seen nothing learns pictures long before noise",
         "a picture",
     ),
+    "one-wall": Entry(
+        "rayfield.studies.one_wall",
+        "a flat wall as NeuS, VolSDF, UNISURF and a naive density see it, against theory",
+    ),
     "explicit-vs-implicit": Entry(
         "rayfield.studies.explicit_vs_implicit",
         "one shape as a mesh, voxels, points, a network, a hash grid: bytes, time, topology",
