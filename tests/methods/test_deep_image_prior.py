@@ -60,6 +60,20 @@ def test_the_first_preset_is_the_default():
     assert next(iter(dip.PRESETS.values())) == dip.Config()
 
 
+@pytest.mark.parametrize("name", dip.PRESETS)
+def test_every_preset_runs(name):
+    enlarged = dip.PRESETS[name].task == "super_resolution"
+    picture = disc(9 if enlarged else 36)
+    cfg = adapted(picture, dip.PRESETS[name], mask="mask.png")
+    model = built(cfg)
+    start = [parameter.detach().clone() for parameter in model.net.parameters()]
+    errors = train(model, cfg, as_batch(picture, half_hidden(picture)), range(2))
+    assert all(0 < error < 1 for error in errors)
+    pairs = zip(start, model.net.parameters(), strict=True)
+    assert not any(torch.equal(before, after) for before, after in pairs)
+    assert dip.image(model, cfg).shape == (36, 36, 3)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
