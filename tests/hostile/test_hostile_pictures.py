@@ -46,7 +46,7 @@ def test_a_folder_of_photos_is_not_a_picture(tmp_path):
 
 def test_a_missing_file(tmp_path):
     refused(tmp_path / "none.png", "is not a file")
-    refused(tmp_path / "none.npy", "is not a file")
+    refused(tmp_path / "none.npy", "No such file")
 
 
 def test_a_file_of_another_kind(tmp_path):
@@ -91,7 +91,7 @@ def test_pickled_objects_are_never_loaded(tmp_path):
     (tmp_path / "b.npy").write_bytes(pickle.dumps(Trap(sprung)))
     np.savez(tmp_path / "c.npz", a=np.array([Trap(sprung)], dtype=object))
     for name in ("a.npy", "b.npy", "c.npz"):
-        refused(tmp_path / name, "Python objects, which are never loaded|not a readable")
+        refused(tmp_path / name, "Python objects.* never loaded|not a readable")
     assert not sprung.exists()
 
 
@@ -122,10 +122,10 @@ def test_an_archive_of_several_arrays_or_none(tmp_path):
 
 def test_an_archive_that_claims_to_be_an_array(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK not a zip")
-    refused(tmp_path / "a.npz", "not a readable .npz file|Python objects")
+    refused(tmp_path / "a.npz", "not a readable array file")
     np.save(tmp_path / "plain.npy", np.zeros(4))
     (tmp_path / "plain.npy").rename(tmp_path / "b.npz")
-    refused(tmp_path / "b.npz", "not a readable .npz file")
+    refused(tmp_path / "b.npz", "not a readable array file|promises")
 
 
 def test_a_header_that_lies_about_its_size_costs_no_memory(tmp_path):
@@ -133,7 +133,7 @@ def test_a_header_that_lies_about_its_size_costs_no_memory(tmp_path):
     header = {"descr": "<f8", "fortran_order": False, "shape": (10**9, 10**3)}
     np.lib.format.write_array_header_1_0(stream, header)
     (tmp_path / "a.npy").write_bytes(stream.getvalue() + bytes(64))
-    refused(tmp_path / "a.npy", "not a readable .npy file|MB of values")
+    refused(tmp_path / "a.npy", "not a readable array file|MB of values")
 
 
 def test_an_archive_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path, monkeypatch):
@@ -148,7 +148,7 @@ def test_an_archive_member_whose_header_lies(tmp_path):
     np.lib.format.write_array_header_1_0(stream, header)
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("a.npy", stream.getvalue() + bytes(64))
-    refused(tmp_path / "a.npz", "not a readable .npz file")
+    refused(tmp_path / "a.npz", "not a readable array file|promises")
 
 
 @FUZZ

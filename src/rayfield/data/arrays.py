@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from rayfield.core.check import DataError
+from rayfield.geometry.arrayfile import check_bytes, names_in, read_npy, read_npz
 
 SUFFIXES = (".npy", ".npz")
 MOST_BYTES = 2**30
+KINDS = "fiub"  # real and whole numbers, true and false
 MOST_CHANNELS = 4  # a wider array of two axes is a grey picture
 SHAPES = "use [N] or [N, C] for a signal, [H, W] or [H, W, 3] for a picture"
 
@@ -25,9 +26,6 @@ def read_samples(
     [H, W, 1]. Raises DataError for anything else, and for NaN or infinity.
     """
     array = _load(path)
-    kinds = {"b": "boolean", "u": "whole", "i": "whole", "f": "real"}
-    if array.dtype.kind not in kinds:
-        raise DataError(path, f"holds values of type {array.dtype}", "save real numbers")
     shaped = _shaped(path, array)
     values = shaped.astype(np.float64)
     if not np.isfinite(values).all():
@@ -43,46 +41,15 @@ def read_samples(
 
 def _load(path: Path) -> np.ndarray:
     """The only array of a file, not before its size is known."""
-    if not path.is_file():
-        raise DataError(path, "is not a file", "check its name")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if path.suffix.lower() == ".npy":
-                return _affordable(path, np.load(path, mmap_mode="r", allow_pickle=False))
-            return _load_archive(path)
-    except DataError:
-        raise
-    except Exception as error:  # numpy's and zip's parsers fail in every way on damaged files
-        reason = " ".join(str(error).split())[:100] or type(error).__name__
-        if "ickle" in reason or "Python objects" in reason:
-            what = "holds Python objects, which are never loaded"
-            raise DataError(path, what, "save plain numbers with numpy.save") from None
-        what = f"is not a readable {path.suffix} file ({reason})"
-        raise DataError(path, what, "save it again with numpy") from None
-
-
-def _load_archive(path: Path) -> np.ndarray:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        names = archive.files
-        if len(names) != 1:
-            found = ", ".join(names[:8]) or "none"
-            raise DataError(path, f"must hold one array, but holds {found}", "save only that one")
-        if archive.zip is not None:
-            size = sum(entry.file_size for entry in archive.zip.infolist())
-            _check_bytes(path, size)
-        return np.asarray(archive[names[0]])
-
-
-def _affordable(path: Path, array: np.ndarray) -> np.ndarray:
-    _check_bytes(path, array.size * 8)  # as float64
-    return array
-
-
-def _check_bytes(path: Path, size: int) -> None:
-    if size > MOST_BYTES:
-        what = f"has {size / 1e6:.0f} MB of values where {MOST_BYTES / 1e6:.0f} MB are the limit"
-        raise DataError(path, what, "take a part of it, or average it")
+    if path.suffix.lower() == ".npy":
+        array = read_npy(path, kinds=KINDS)
+        check_bytes(path, array.size * 8, MOST_BYTES)  # as float64
+        return array
+    names = names_in(path)
+    if len(names) != 1:
+        found = ", ".join(names[:8]) or "none"
+        raise DataError(path, f"must hold one array, but holds {found}", "save only that one")
+    return read_npz(path, names, most=MOST_BYTES, kinds=KINDS)[names[0]]
 
 
 def _shaped(path: Path, array: np.ndarray) -> np.ndarray:

@@ -7,7 +7,6 @@ gives them, with or without `shape` (R, R, R).
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +15,18 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from rayfield.core.check import DataError
+from rayfield.geometry.arrayfile import check_bytes, names_in, read_npy, read_npz
 
 SUFFIXES = (".npz", ".npy")
 MOST_CELLS = 2**30  # bytes once unpacked
+KINDS = "buif"  # what is not 0 and 1 is told of later
 LEAST, MOST = 4, 256  # cells a side
 FORM = "save one array of true and false, [R, R, R] or [S, R, R, R], with numpy.savez"
 
 
 def read_voxels(path: Path) -> Bool[Tensor, "S R R R"]:
     """The grids in a file, each with a true cell and a false one. Raises DataError."""
-    if not path.is_file():
-        raise DataError(path, "is not a file", "check its name")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            arrays = _load(path)
-    except DataError:
-        raise
-    except Exception as error:  # numpy's and zip's parsers fail in every way on damaged files
-        reason = " ".join(str(error).split())[:100] or type(error).__name__
-        if "ickle" in reason or "Python objects" in reason:
-            raise DataError(path, "holds Python objects, which are never loaded", FORM) from None
-        what = f"is not a readable {path.suffix} file ({reason})"
-        raise DataError(path, what, "save it again with numpy") from None
-    grids = torch.from_numpy(np.ascontiguousarray(_cubes(path, arrays)))
+    grids = torch.from_numpy(np.ascontiguousarray(_cubes(path, _load(path))))
     filled = grids.flatten(1).float().mean(dim=1)
     for name, wrong in (("empty", filled == 0), ("solid throughout", filled == 1)):
         if wrong.any():
@@ -51,27 +38,15 @@ def read_voxels(path: Path) -> Bool[Tensor, "S R R R"]:
 def _load(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file by name, not before their sizes are known."""
     if path.suffix.lower() == ".npy":
-        _affordable(path, path.stat().st_size)
-        with path.open("rb") as file:
-            array = np.load(file, allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise DataError(path, "is an archive", "end its name in .npz")
+        array = read_npy(path, kinds=KINDS)
+        check_bytes(path, array.nbytes, MOST_CELLS)
         return {"voxels": array}
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        if archive.zip is not None:
-            _affordable(path, sum(entry.file_size for entry in archive.zip.infolist()))
-        names = archive.files
-        packed = "bits" in names and set(names) <= {"bits", "shape"}
-        if not packed and len(names) != 1:
-            found = ", ".join(names[:8]) or "none"
-            raise DataError(path, f"must hold one array of grids, but holds {found}", FORM)
-        return {name: np.asarray(archive[name]) for name in names}
-
-
-def _affordable(path: Path, size: int) -> None:
-    if size > MOST_CELLS:
-        what = f"has {size / 1e6:.0f} MB of cells where {MOST_CELLS / 1e6:.0f} MB are the limit"
-        raise DataError(path, what, "take a part of it, or coarser grids")
+    names = names_in(path)
+    packed = "bits" in names and set(names) <= {"bits", "shape"}
+    if not packed and len(names) != 1:
+        found = ", ".join(names[:8]) or "none"
+        raise DataError(path, f"must hold one array of grids, but holds {found}", FORM)
+    return read_npz(path, names, most=MOST_CELLS, kinds=KINDS)
 
 
 def _cubes(path: Path, arrays: dict[str, np.ndarray]) -> Bool[np.ndarray, "S R R R"]:
@@ -103,7 +78,7 @@ def _unpacked(path: Path, arrays: dict[str, np.ndarray]) -> Bool[np.ndarray, "S 
     if shape.shape != (3,) or not np.array_equal(shape, [side] * 3):
         raise DataError(path, f"says shape {shape.tolist()} of grids of {side}^3 cells", FORM)
     _check_side(path, side)
-    _affordable(path, bits.size * 8)
+    check_bytes(path, bits.size * 8, MOST_CELLS)
     return np.unpackbits(bits, axis=1).reshape(-1, side, side, side).astype(bool)
 
 

@@ -15,9 +15,10 @@ from rayfield.geometry.textfile import check_file
 
 MOST_RATIO = 100  # unpacked by packed; numbers of measurements pack 2 to 5 times
 SMALL = 2**24  # bytes that may be packed more tightly
+KINDS = "fiu"  # of numbers: real and whole; "b" for true and false
 
 
-def read_npy(path: Path) -> Shaped[np.ndarray, ...]:
+def read_npy(path: Path, *, kinds: str = KINDS) -> Shaped[np.ndarray, ...]:
     """The array of an NPY file, left on disk until it is looked at; DataError for others."""
     check_file(path)
     try:
@@ -27,20 +28,36 @@ def read_npy(path: Path) -> Shaped[np.ndarray, ...]:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy's parser fails in every way on damaged files
         raise _unreadable(path, error) from None
-    return _numbers(path, np.asarray(array), "the array")
+    return _numbers(path, np.asarray(array), "the array", kinds)
 
 
-def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Shaped[np.ndarray, ...]]:
-    """Those of the named arrays that an NPZ file holds; the others are not unpacked."""
+def names_in(path: Path) -> tuple[str, ...]:
+    """The names of the arrays in an NPZ file; nothing is unpacked. DataError for other files."""
     check_file(path, packed=True)
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_entries(path, archive.infolist())
+            return tuple(n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy"))
+    except Exception as error:  # zip's parser too
+        raise _unreadable(path, error) from None
+
+
+def read_npz(
+    path: Path, names: tuple[str, ...], *, most: int | None = None, kinds: str = KINDS
+) -> dict[str, Shaped[np.ndarray, ...]]:
+    """Those of the named arrays that an NPZ file holds; the others are not unpacked.
+
+    `most`: bytes of all arrays; None: any number, unless packed more than 100 times. DataError for
+    more, and for damaged files and other values.
+    """
+    check_file(path, packed=True)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_entries(path, archive.infolist(), most)
             found = {}
             for name in names:
                 if f"{name}.npy" in archive.namelist():
                     member = archive.read(f"{name}.npy")
-                    found[name] = _numbers(path, _array(path, member, name), name)
+                    found[name] = _numbers(path, _array(path, member, name), name, kinds)
     except DataError:
         raise
     except Exception as error:  # zip's and numpy's parsers too
@@ -48,12 +65,21 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Shaped[np.ndarray,
     return found
 
 
-def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+def check_bytes(path: Path, size: int, most: int) -> None:
+    """Raise DataError for more than `most` bytes of values."""
+    if size > most:
+        what = f"has {size / 1e6:.0f} MB of values where {most / 1e6:.0f} MB are the limit"
+        raise DataError(path, what, "take a part of it, or what is coarser")
+
+
+def _check_entries(path: Path, entries: list[zipfile.ZipInfo], most: int | None) -> None:
     names = [entry.filename for entry in entries]
     if len(set(names)) < len(names):
         raise DataError(path, "holds two arrays of one name", "save it again with numpy")
     packed, full = (sum(e.compress_size for e in entries), sum(e.file_size for e in entries))
-    if full > max(SMALL, MOST_RATIO * min(packed, path.stat().st_size)):
+    if most is not None:
+        check_bytes(path, full, most)
+    elif full > max(SMALL, MOST_RATIO * min(packed, path.stat().st_size)):
         what = f"would unpack from {packed} to {full} bytes"
         raise DataError(path, what, f"no more than {MOST_RATIO} times is unpacked")
 
@@ -75,8 +101,8 @@ def _array(path: Path, member: bytes, name: str) -> np.ndarray:
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _numbers(path: Path, array: np.ndarray, name: str) -> np.ndarray:
-    if array.dtype.names is not None or array.dtype.kind not in "fiu":
+def _numbers(path: Path, array: np.ndarray, name: str, kinds: str) -> np.ndarray:
+    if array.dtype.names is not None or array.dtype.kind not in kinds:
         what = f"holds values of type {str(array.dtype)[:60]} in {name}"
         raise DataError(path, what, "save real numbers")
     return array
