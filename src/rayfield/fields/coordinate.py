@@ -23,8 +23,8 @@ FieldFn = Callable[[Float[Tensor, "N D"]], Float[Tensor, "N C"]]
 
 
 @runtime_checkable
-class Settings(Protocol):
-    """What training and drawing need of a method's Config."""
+class Pace(Protocol):
+    """What training needs of a method's Config."""
 
     @property
     def batch(self) -> int:
@@ -41,6 +41,11 @@ class Settings(Protocol):
     @property
     def warmup(self) -> int:
         """Steps until the highest."""
+
+
+@runtime_checkable
+class Settings(Pace, Protocol):
+    """What drawing needs beside."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -84,18 +89,18 @@ def sampled(
     return values.reshape(*sizes, -1)
 
 
-def batch_size(model: nn.Module, cfg: Settings) -> int:
+def batch_size(model: nn.Module, cfg: Pace) -> int:
     """Samples of the next batch."""
     return cfg.batch
 
 
-def param_groups(model: nn.Module, cfg: Settings) -> list[dict[str, Any]]:
+def param_groups(model: nn.Module, cfg: Pace) -> list[dict[str, Any]]:
     """All parameters at one rate, with the constants of Adam."""
     params = list(model.parameters())
     return [{"params": params, "lr": cfg.rate, "betas": (0.9, 0.99), "eps": 1e-8}]
 
 
-def lr_factor(cfg: Settings, step: int, progress: float) -> float:
+def lr_factor(cfg: Pace, step: int, progress: float) -> float:
     """Linear warm-up, then exponential decay to `final_rate`."""
     return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
 

@@ -14,20 +14,22 @@ than the points are dense.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Generator, Tensor
 
 from rayfield.data.points import CloudTraits, PointBatch
-from rayfield.fields.geometric import GeometricMLP, Start
+from rayfield.fields.geometric import GeometricMLP
+from rayfield.fields.raw_points import ball, batch_size, lr_factor, param_groups, surface
 from rayfield.objectives.geometric import unsigned_misfit
 
-SurfaceFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
+# The rest of the contract is that of networks that learn raw points.
+__all__ = [
+    "PRESETS", "Config", "adapt", "batch_size", "build", "loss", "lr_factor", "param_groups",
+    "surface",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,30 +83,7 @@ def adapt(cfg: Config, traits: CloudTraits) -> Config:
 
 def build(cfg: Config, *, generator: Generator) -> GeometricMLP:
     """The untrained network: about the distance to a sphere of half the radius, twice over."""
-    return GeometricMLP(
-        cfg.width,
-        cfg.layers,
-        skips=(cfg.skip,) if cfg.skip else (),
-        beta=math.inf,
-        start=Start(cfg.slope, cfg.deviation, cfg.radius, cfg.normed),
-        generator=generator,
-    )
-
-
-def batch_size(model: GeometricMLP, cfg: Config) -> int:
-    """Data points of the next batch."""
-    return cfg.batch
-
-
-def param_groups(model: GeometricMLP, cfg: Config) -> list[dict[str, Any]]:
-    """Parameters and their rates."""
-    params = list(model.parameters())
-    return [{"params": params, "lr": cfg.rate, "betas": (0.9, 0.999), "eps": 1e-8}]
-
-
-def lr_factor(cfg: Config, step: int, progress: float) -> float:
-    """A linear warm-up, then an exponential decay to `final_rate`."""
-    return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
+    return ball(cfg, normed=cfg.normed, generator=generator)
 
 
 def loss(
@@ -117,8 +96,3 @@ def loss(
     near = batch.points + batch.spread[:, None] * noise[:count]
     places = torch.cat([near, batch.points[:wide] + cfg.wide * noise[count:]])
     return {"distance": unsigned_misfit(model(places), batch.distance(places))}
-
-
-def surface(model: GeometricMLP) -> SurfaceFn:
-    """Signed distances of scene points, about: negative inside, zero on the surface."""
-    return lambda points: model(points)
