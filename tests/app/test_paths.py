@@ -109,14 +109,39 @@ def test_interpolation_turns_no_faster_where_photos_lie_close():
     assert turns.max() < 2 * turns.mean()
 
 
-def test_interpolation_hurries_where_no_photo_is_near():
-    """Half of the way is one gap between two groups: it takes far less than half of the time."""
-    angles = np.concatenate([np.linspace(0, 0.5, 20), np.linspace(1.5, 2, 20)])
+def test_interpolation_cuts_across_a_gap_that_no_photo_shows():
+    angles = np.concatenate([np.linspace(0, 0.5, 20), np.linspace(2, 2.5, 20)])
     forward = np.stack([camera.pose[:3, 2] for camera in paths.interpolate(ring(angles), 400)])
     at = np.arctan2(*forward[:, [1, 0]].T) - np.arctan2(forward[0, 1], forward[0, 0])
-    between = (np.abs(at) > 0.6) & (np.abs(at) < 1.4)  # 0.4 of the way
-    assert 0.02 < between.mean() < 0.2
-    assert (np.diff(at) * np.sign(at[-1]) >= -1e-9).all()
+    at = np.abs((at + np.pi) % (2 * np.pi) - np.pi)
+    steps = np.diff(at)
+    assert (steps > 0.5).sum() == 1  # the cut
+    assert steps[steps < 0.5].max() < 3 * steps.mean()
+    assert (steps >= -1e-9).all()
+    assert not ((at > 0.9) & (at < 1.6)).any()
+
+
+def test_a_few_photos_far_apart_leave_the_whole_way():
+    at = centres(paths.interpolate(ring(np.linspace(0, 3, 4)), 200))
+    steps = np.linalg.norm(np.diff(at, axis=0), axis=1)
+    assert steps.max() < 3 * steps.mean()
+
+
+def test_the_lonelier_a_place_the_further_the_third_photo():
+    marks = np.zeros((5, 9))
+    marks[:, 0] = np.arange(5)  # the third photo from each is 2 away, or 3 at the ends
+    way = np.zeros((3, 9))
+    way[:, 0] = 2, 4, 10
+    np.testing.assert_allclose(paths.lonely(way, marks, 1.0), [1 / 4, 2 / 4, 8 / 4])
+
+
+def test_what_lies_shortly_between_two_cuts_is_left_out():
+    near = np.zeros(1000, dtype=bool)
+    near[100:400] = near[500:510] = True
+    way = np.arange(1000.0)[:, None]
+    at = paths._hurried(way, np.where(near, 0.5, 2), 300)[:, 0]
+    assert at.min() == 100
+    assert at.max() == 399
 
 
 def test_photos_in_no_order_are_visited_from_neighbour_to_neighbour():

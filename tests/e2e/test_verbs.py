@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import rayfield
+from rayfield.app import rendering
 from rayfield.app.figures import read_picture
 from rayfield.app.learned import open_learned
 from rayfield.data.images import read_image
@@ -167,3 +168,16 @@ def test_doctor_knows_this_machine(command):
     assert found["cores"] >= 1
     assert found["packages"]["torch"].startswith("2.")
     assert "kernels" in command("doctor")[1]
+
+
+def test_pictures_of_a_video_that_would_take_long_are_smaller_than_the_photos(
+    tiny_run, command, monkeypatch
+):
+    monkeypatch.setattr(rendering, "PATIENCE", 1e-6)
+    monkeypatch.setattr(rendering, "SMALLEST", 16)
+    found = command.json("render", tiny_run, "--frames", 2)
+    assert (found["width"], found["height"]) == (16, 16)
+    text = command("render", tiny_run, "--frames", 2)[1]
+    assert "--resolution " + "x".join(map(str, found["reduced_from"])) in text
+    monkeypatch.setattr(rendering, "PATIENCE", 1e6)
+    assert command.json("render", tiny_run, "--frames", 2)["reduced_from"] is None

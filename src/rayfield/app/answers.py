@@ -78,7 +78,11 @@ def render(
         raise UsageError("--scene is for runs that learned several scenes")
     if isinstance(learned, TrainedField):
         found = render_field(learned, shot, out=out, progress=progress)
-        text = f"{found['frames']} pictures in {found['seconds']:.1f} s: {found['video']}"
+        size = f"{found['width']}x{found['height']}"
+        text = f"{found['frames']} pictures of {size} in {found['seconds']:.1f} s: {found['video']}"
+        if found["reduced_from"]:
+            whole = "x".join(map(str, found["reduced_from"]))
+            text += f"\nsmaller than the photos, to take about a minute; else: --resolution {whole}"
         return found, text
     if isinstance(learned, TrainedShape | TrainedGeometry):
         raise UsageError(f"{learned.run.path}: learned a shape; write its mesh: rayfield export")

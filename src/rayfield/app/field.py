@@ -159,8 +159,8 @@ class TrainedField:
         path: str = "turntable",
         *,
         size: tuple[int, int] | None = None,
-        frames: int = 120,
-        fps: float | int = 30,
+        frames: int = 100,
+        fps: float | int = 25,
         depth: bool = False,
     ) -> dict[str, Any]:
         """Write a video into the run folder; see `rendering.render`."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from rayfield.core.types import Camera
 from rayfield.data.normalise import upright
@@ -17,7 +17,9 @@ LARGEST_GAP = np.radians(75)  # between neighbouring azimuths; beyond, photos co
 MARGIN = np.radians(3)  # kept from the ends of an arc
 WAYPOINTS = 2000
 SMOOTHING = 0.03  # of the way's length
-CLOSE = 3.0  # mean distances between photos; twice as fast when so far from the nearest
+COMPANY = 3  # photos that have to be near, for a place to be well seen
+FAR = (0.6, 2.0)  # levers, and medians over the photos: where the third nearest is beyond, cut
+SHORTEST = 0.04  # of the way: what lies between two cuts is longer, or left out
 DETOUR = 1.5  # by how much the order of names may be longer than the shortest way found
 LEVEL = np.cos(np.radians(20))  # a mean up direction nearer to +z than this counts as +z
 
@@ -89,7 +91,7 @@ def interpolate(cameras: Sequence[Camera], frames: int) -> list[Camera]:
 
     The way leads from photo to photo in their order, if that is nearly the shortest way, else
     from neighbour to neighbour, and is then smoothed: it keeps near the photos and turns gently.
-    Where it has to leave them, across a gap that no photo shows well, it hurries.
+    It hurries where they are far, and cuts across gaps that no photo shows well.
     """
     poses = np.stack([camera.pose for camera in cameras])
     radius = np.linalg.norm(poses[:, :3, 3], axis=1)
@@ -101,7 +103,7 @@ def interpolate(cameras: Sequence[Camera], frames: int) -> list[Camera]:
     order = visiting_order(marks)
     way = np.hstack([marks, radius[:, None]])[order]
     way = _even(_smooth(_even(way, WAYPOINTS)), WAYPOINTS)
-    way = _hurried(way, _far_from(way[:, :9], marks), frames)
+    way = _hurried(way, lonely(way[:, :9], marks, lever), frames)
     lens = _mean_lens(cameras)
     found = []
     for row in way:
@@ -128,22 +130,41 @@ def _even(way: Float[np.ndarray, "N D"], count: int) -> Float[np.ndarray, "M D"]
     return np.stack([np.interp(at, length, column) for column in way.T], axis=1)
 
 
-def _far_from(
-    way: Float[np.ndarray, "N 9"], marks: Float[np.ndarray, "P 9"]
+def lonely(
+    way: Float[np.ndarray, "N 9"], marks: Float[np.ndarray, "P 9"], lever: float
 ) -> Float[np.ndarray, " N"]:
-    """How far points of the way are from the nearest photo, in mean distances between photos."""
-    length = np.linalg.norm(np.diff(way, axis=0), axis=1).sum()
-    nearest = np.linalg.norm(way[:, None] - marks, axis=-1).min(axis=1)
-    return nearest / max(length / max(len(marks) - 1, 1), 1e-12)
+    """How far points of the way are from the third nearest photo; above 1, too far (FAR).
+
+    The bar is also measured by the photos' own distances: few of them may lie far apart.
+    """
+    company = min(COMPANY, len(marks) - 1)
+    own = np.sort(np.linalg.norm(marks[:, None] - marks, axis=-1), axis=1)[:, company]
+    found = np.sort(np.linalg.norm(way[:, None] - marks, axis=-1), axis=1)[:, max(company - 1, 0)]
+    bar = max(FAR[0] * lever, FAR[1] * float(np.median(own)))
+    return found / max(bar, 1e-12)
 
 
 def _hurried(
     way: Float[np.ndarray, "N D"], far: Float[np.ndarray, " N"], count: int
 ) -> Float[np.ndarray, "M D"]:
-    """`count` points along a way of even points, the further apart the further from photos."""
-    time = np.cumsum(1 / (1 + (far / CLOSE) ** 2))
+    """`count` points along a way of even points, the further apart the lonelier, none too far."""
+    pace = np.where(_kept(far <= 1), 1 / (1 + far**4), 0.0)
+    time = np.cumsum(pace)
     at = np.linspace(time[0], time[-1], count)
-    return np.stack([np.interp(at, time, column) for column in way.T], axis=1)
+    on = np.flatnonzero(pace)
+    place = np.interp(at, time[on], on)
+    in_gap = (pace[np.floor(place).astype(int)] == 0) | (pace[np.ceil(place).astype(int)] == 0)
+    place[in_gap] = on[np.searchsorted(on, place[in_gap])]
+    return np.stack([np.interp(place, np.arange(len(way)), column) for column in way.T], axis=1)
+
+
+def _kept(near: Bool[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    """Without the short stretches; all of the way if nothing is left."""
+    edges = np.flatnonzero(np.diff(near, prepend=False, append=False))
+    kept = np.zeros_like(near)
+    for first, last in edges.reshape(-1, 2):
+        kept[first:last] = last - first >= SHORTEST * len(near)
+    return kept if kept.any() else np.ones_like(near)
 
 
 def _smooth(way: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N D"]:

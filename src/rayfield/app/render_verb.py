@@ -23,10 +23,10 @@ class Render(Common):
     scene: Annotated[str | None, told(metavar="NAME")] = None
     """which scene, where several were learned; default: the first"""
     resolution: Size = None
-    """size of the pictures; default: as the photos"""
-    frames: Annotated[int, arg(metavar="N")] = 120
+    """size of the pictures; default: as the photos, or what takes about a minute"""
+    frames: Annotated[int, arg(metavar="N")] = 100
     """number of pictures (test: one for each photo)"""
-    fps: Annotated[float, arg(metavar="F")] = 30.0
+    fps: Annotated[float, arg(metavar="F")] = 25.0
     """pictures a second"""
     depth: Flag = False
     """also write depth: a video, pictures, and arrays in the world's units"""

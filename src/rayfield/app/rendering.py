@@ -27,16 +27,20 @@ from rayfield.core.types import Camera
 MAX_FRAMES = 100_000
 PROBES, PROBE_SIDE = 5, 64  # views that settle the range of the depth colours
 SEEN = 0.5  # opacity from which a pixel has a depth
+PATIENCE = 75.0  # seconds that a video may take before its pictures get smaller than the photos
+SMALLEST = 320  # pixels along the longer side, that they keep
 
 
 class Shot(NamedTuple):
-    """What to film: the path, the pictures' (width, height) or None for the photos' own, how
-    many, how fast, and whether depth, normals and single pictures are wanted too."""
+    """What to film: the path, the pictures' (width, height), how many, how fast, and whether
+    depth, normals and single pictures are wanted too. Without a size it is the photos' own, or
+    what can be rendered in about a minute (PATIENCE); always the photos' own of the path "test".
+    """
 
     path: str = "turntable"
     size: tuple[int, int] | None = None
-    frames: int = 120
-    fps: float = 30.0
+    frames: int = 100
+    fps: float = 25.0
     depth: bool = False
     png: bool = False
     normals: bool = False
@@ -77,12 +81,16 @@ def render(
     """
     started = time.perf_counter()
     cameras = _cameras(field, shot)
+    whole = cameras[0].width, cameras[0].height
+    if shot.size is None and shot.path != "test":
+        cameras = _affordable(field, cameras)
     folder = out or field.run.renders / shot.path
     video = folder / f"{shot.path}.mp4"
     if folder.suffix == ".mp4":
         folder, video = folder.parent, folder
     found: dict[str, Any] = {"path": shot.path, "video": video.as_posix(), "frames": len(cameras)}
     found |= {"width": cameras[0].width, "height": cameras[0].height, "fps": shot.fps}
+    found["reduced_from"] = None if whole == (found["width"], found["height"]) else list(whole)
     unit = cams.scale_of(field.world_from_scene)
     with contextlib.ExitStack() as stack:
         tracks = []
@@ -148,6 +156,25 @@ def _cameras(field: TrainedField, shot: Shot) -> list[Camera]:
         photos = paths.interpolate(photos, shot.frames)
     same = [c if (c.width, c.height) == (width, height) else None for c in photos]
     return [s or cams.resized(c, width, height) for s, c in zip(same, photos, strict=True)]
+
+
+def _affordable(field: TrainedField, cameras: list[Camera]) -> list[Camera]:
+    """The cameras with pictures so small that rendering all takes about PATIENCE seconds."""
+    whole = cameras[0]
+    longest = max(whole.width, whole.height)
+    if longest <= SMALLEST:
+        return cameras
+    probes = [cams.limited(cameras[i * len(cameras) // PROBES], SMALLEST) for i in range(PROBES)]
+    field.look(probes[0])  # the first view may take longer
+    started = time.perf_counter()
+    for probe in probes:
+        field.look(probe)
+    each = (time.perf_counter() - started) / PROBES
+    affordable = SMALLEST * (PATIENCE / (each * len(cameras))) ** 0.5
+    if affordable >= longest:
+        return cameras
+    side = max(SMALLEST, 16 * int(affordable / 16))
+    return [cams.limited(camera, side) for camera in cameras]
 
 
 def depth_range(field: TrainedField, cameras: list[Camera]) -> tuple[float, float]:
