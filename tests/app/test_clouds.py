@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rayfield.app import clouds, trained_surface
 from rayfield.app.clouds import Points, open_points
 from rayfield.app.display import Quiet
 from rayfield.app.rendering import Shot
+from rayfield.app.surfaces import UPS, frame_of, stood
 from rayfield.app.trained_surface import TrainedSurface
 from rayfield.core.check import DataError, RayfieldError, UsageError
+from rayfield.core.types import Mesh
+from rayfield.data.pointfiles import usual_up
+from rayfield.geometry.icosphere import icosphere
 from rayfield.geometry.meshio import read_mesh, write_mesh
 from rayfield.train.run import Record, create_run
 
@@ -129,6 +135,62 @@ def test_a_turntable_is_filmed(tmp_path, coarse):
     assert (surface.run.renders / "turntable" / "turntable.mp4").stat().st_size > 0
     with pytest.raises(UsageError, match="turntable"):
         surface.render(Shot(path="test"))
+
+
+def ball_above(up: str) -> SimpleNamespace:
+    """A ball of radius 0.3 that is 0.4 above the middle."""
+    middle = torch.tensor([0.4 * (1 if up[0] != "-" else -1) * (axis == up[-1]) for axis in "xyz"])
+    return SimpleNamespace(surface=lambda model: lambda points: (points - middle).norm(dim=1) - 0.3)
+
+
+def height_of(path) -> float:
+    """How high what is drawn lies in a picture, from -1 to 1."""
+    dark = np.asarray(Image.open(path).convert("L")) < 250
+    rows = np.nonzero(dark)[0]
+    return 1 - 2 * float(rows.mean()) / (dark.shape[0] - 1)
+
+
+@pytest.mark.parametrize("up", ["x", "y", "z", "-x", "-y", "-z"])
+def test_the_axis_that_is_up_is_up_in_the_film(tmp_path, coarse, up):
+    surface = learned(tmp_path, source(tmp_path), ball_above(up))
+    found = surface.render(Shot(frames=1, size=(64, 64), up=up))
+    assert found["up"] == up
+    assert height_of(surface.run.renders / "turntable" / "turntable.png") > 0.2
+
+
+def test_tables_of_points_stand_on_z_and_meshes_on_y(tmp_path, coarse):
+    assert usual_up(Path("a.obj")) == usual_up(Path("a.PLY")) == usual_up(Path("a.pwn")) == "y"
+    assert usual_up(Path("a.npy")) == usual_up(Path("a.STL")) == usual_up(Path("a.glb")) == "z"
+    surface = learned(tmp_path, source(tmp_path), ball_above("z"))
+    assert surface.render(Shot(frames=1, size=(64, 64)))["up"] == "z"
+    with pytest.raises(UsageError, match="no axis 'w'; give one of x, y, z, -x"):
+        surface.render(Shot(frames=1, up="w"))
+
+
+@pytest.mark.parametrize("up", UPS)
+def test_upright_frames_are_rotations(up):
+    frame = frame_of(up)
+    np.testing.assert_allclose(frame @ frame.T, np.eye(3))
+    assert np.linalg.det(frame) == pytest.approx(1)
+    ball = stood(icosphere(1), frame)
+    np.testing.assert_allclose(ball.vertices @ frame.T, icosphere(1).vertices, atol=1e-12)
+
+
+def test_previews_stand_upright(tmp_path, coarse):
+    """The points of an OBJ, whose y is up."""
+    mesh = icosphere(2)
+    low = Mesh(mesh.vertices * [0.3, 1.0, 0.3], mesh.faces)
+    write_mesh(tmp_path / "tall.obj", low)
+    tall = open_points(tmp_path / "tall.obj", cfg=None, downscale=1)
+    method = SimpleNamespace(
+        surface=lambda model: lambda p: (p / torch.tensor([0.24, 0.8, 0.24])).norm(dim=1) - 1
+    )
+    run = learned(tmp_path, tall, method).run
+    gallery = tall.preview(run, method, torch.nn.Identity(), cfg=None, display=Quiet())
+    gallery.take(1, 1.0)
+    drawn = np.asarray(Image.open(run.figures / "preview-0000001.png"))[:, 256:, 0] < 250
+    rows, columns = (np.ptp(axis) for axis in np.nonzero(drawn))
+    assert rows > 1.5 * columns
 
 
 def test_a_function_without_zeros_has_no_mesh(tmp_path):

@@ -69,6 +69,8 @@ def render(
     learned: Learned, shot: Shot, *, scene: str | None, out: Path | None, progress: Progress
 ) -> Answer:
     """A video of a field, or of the scene named `scene` of a class, or the picture."""
+    if shot.up is not None and not isinstance(learned, TrainedSurface | TrainedSolid):
+        raise UsageError("--up is for surfaces of points and meshes; leave it out")
     if isinstance(learned, TrainedShapes):
         found = learned.render(scene=scene, out=out)
         return found, f"picture: {found['file']}"

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
-from torch import nn
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
 
 from rayfield.app import slices
 from rayfield.app.contract import PointFn
 from rayfield.app.display import Display
 from rayfield.app.gallery import Gallery, Shown, Words
 from rayfield.app.source import Origin
-from rayfield.app.surfaces import clay, orbit, surface_mesh
+from rayfield.app.surfaces import clay, frame_of, orbit, surface_mesh
 from rayfield.core.check import RayfieldError
+from rayfield.data.pointfiles import usual_up
 from rayfield.data.points import Cloud, CloudTraits, PointSampler, read_points
 from rayfield.train.run import Run, describe_data
 
@@ -62,10 +64,16 @@ class Points:
         self, run: Run, method: Any, model: nn.Module, *, cfg: Any, display: Display
     ) -> Gallery:
         """What draws a slice of the signed value, and the surface beside it."""
-        points = self.cloud.points
+        frame = frame_of(usual_up(self.cloud.path))
+        points = self.cloud.points @ frame
+        turn = torch.from_numpy(frame.T).float()
 
         def draw() -> Shown:
-            value = method.surface(model)
+            surface = method.surface(model)
+
+            def value(places: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+                return surface(places @ turn)
+
             picture, remark = _mesh_picture(value)
             return Shown(np.hstack([slices.slice_picture(value, points), picture]), remark=remark)
 

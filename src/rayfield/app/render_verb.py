@@ -32,6 +32,8 @@ class Render(Common):
     """also write depth: a video, pictures, and arrays in the world's units"""
     normals: Flag = False
     """also write normals, from the gradient of density: a video and pictures, in world axes"""
+    up: Annotated[str | None, told(metavar="AXIS")] = None
+    """of a surface: x, y, z, -x, -y or -z; default: y, but z of .stl .glb .xyz .npy .npz"""
     png: Flag = False
     """also keep every picture as PNG"""
     output: Annotated[Path | None, told(aliases=["-o"], metavar="FOLDER")] = None
@@ -51,6 +53,7 @@ class Render(Common):
             self.depth,
             self.png,
             self.normals,
+            self.up,
         )
         learned = open_learned(self.folder, "render")
         return Result(

@@ -32,9 +32,10 @@ SMALLEST = 320  # pixels along the longer side, that they keep
 
 
 class Shot(NamedTuple):
-    """What to film: the path, the pictures' (width, height), how many, how fast, and whether
-    depth, normals and single pictures are wanted too. Without a size it is the photos' own, or
-    what can be rendered in about a minute (PATIENCE); always the photos' own of the path "test".
+    """What to film: the path, the pictures' (width, height), how many, how fast, whether depth,
+    normals and single pictures are wanted too, and which axis of the data is up (of a surface).
+    Without a size it is the photos' own, or what can be rendered in about a minute (PATIENCE);
+    always the photos' own of the path "test".
     """
 
     path: str = "turntable"
@@ -44,6 +45,7 @@ class Shot(NamedTuple):
     depth: bool = False
     png: bool = False
     normals: bool = False
+    up: str | None = None
 
 
 class _Track(NamedTuple):

@@ -14,12 +14,15 @@ from rayfield.app.contract import PointFn
 from rayfield.app.export import KEEP_FRACTION
 from rayfield.app.paths import look_at
 from rayfield.app.shading import shade
+from rayfield.core.check import UsageError
 from rayfield.core.types import Camera, Mesh
 from rayfield.geometry.marching import extract
-from rayfield.geometry.mesh import keep_largest
+from rayfield.geometry.mesh import keep_largest, transform
 from rayfield.math.calculus import central_gradient
 
 CHUNK = 2**14  # points at a time
+AXES = ("x", "y", "z")
+UPS = (*AXES, *(f"-{axis}" for axis in AXES))
 DISTANCE, ELEVATION = 3.4, np.radians(22)  # of the camera from the middle, above the horizon
 WIDTH = 2.25  # scene units across a picture, at the middle
 
@@ -64,6 +67,26 @@ def gradient_normals(value: PointFn, mesh: Mesh, *, step: float) -> Float[np.nda
     length = np.linalg.norm(gradient, axis=1, keepdims=True)
     clear = np.isfinite(length) & (length > 1e-9)
     return np.where(clear, gradient / np.where(clear, length, 1), mesh.normals)
+
+
+def frame_of(up: str) -> Float[np.ndarray, "3 3"]:
+    """The axes, as columns, of an upright frame whose z is an axis of the data ("y", "-z", ...).
+
+    Raises UsageError for what is no axis.
+    """
+    if up not in UPS:
+        raise UsageError(f"there is no axis {up!r}; give one of {', '.join(UPS)}")
+    third = np.zeros(3)
+    third[AXES.index(up[-1])] = -1.0 if up[0] == "-" else 1.0
+    first = np.array([0.0, 1.0, 0.0]) if up[-1] == "x" else np.array([1.0, 0.0, 0.0])
+    return np.stack([first, np.cross(third, first), third], axis=1)
+
+
+def stood(mesh: Mesh, frame: Float[np.ndarray, "3 3"]) -> Mesh:
+    """A mesh in the coordinates of an upright frame."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = frame.T
+    return transform(mesh, matrix)
 
 
 def orbit(azimuth: float, size: tuple[int, int]) -> Camera:

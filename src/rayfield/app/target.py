@@ -16,9 +16,10 @@ from rayfield.app.display import Display
 from rayfield.app.gallery import Gallery, Shown, Words
 from rayfield.app.photos import Photos
 from rayfield.app.source import Origin, Source
-from rayfield.app.surfaces import clay, orbit
+from rayfield.app.surfaces import clay, frame_of, orbit, stood
 from rayfield.core.types import Mesh
 from rayfield.data.load import load_scene
+from rayfield.data.pointfiles import usual_up
 from rayfield.data.points import CloudTraits, PointSampler, read_points
 from rayfield.geometry.mesh import vertex_normals
 from rayfield.train.run import Run
@@ -58,12 +59,14 @@ class PointTarget:
         if not isinstance(method, MeshMethod | PointMethod):
             return self.points.preview(run, method, model, cfg=cfg, display=display)
 
+        frame = frame_of(usual_up(self.points.cloud.path))
+
         def draw() -> Shown:
             if isinstance(method, MeshMethod):
-                return Shown(mesh_picture(method.mesh(model)), remark="mesh")
-            return Shown(slices.scatter(method.cloud(model)[0].points), remark="points")
+                return Shown(mesh_picture(stood(method.mesh(model), frame)), remark="mesh")
+            return Shown(slices.scatter(method.cloud(model)[0].points @ frame), remark="points")
 
-        target = slices.scatter(self.points.cloud.points)
+        target = slices.scatter(self.points.cloud.points @ frame)
         words = Words("points", "all of it")
         return Gallery(run, model, draw, target=target, display=display, words=words)
 

@@ -19,10 +19,11 @@ from rayfield.app.export import Meshing
 from rayfield.app.meshfile import save_mesh
 from rayfield.app.photos import check_unchanged
 from rayfield.app.rendering import MAX_FRAMES, Shot
-from rayfield.app.surfaces import clay, in_chunks, orbit, surface_mesh
+from rayfield.app.surfaces import clay, frame_of, in_chunks, orbit, stood, surface_mesh
 from rayfield.app.video import Video
 from rayfield.core.check import UsageError
 from rayfield.core.types import Mesh
+from rayfield.data.pointfiles import usual_up
 from rayfield.data.points import HALF_SIDE, Cloud, distance_to, read_points
 from rayfield.geometry.distance import MeshDistance
 from rayfield.geometry.mesh import face_normals, report, transform
@@ -124,8 +125,9 @@ class TrainedSurface:
     def render(
         self, shot: Shot, *, out: Path | None = None, progress: Progress = lambda _: None
     ) -> dict[str, Any]:
-        """Film the surface as clay, turning about +z, into the folder `out` (RUN/renders/turntable)
-        or the file out.mp4; one picture is kept beside it.
+        """Film the surface as clay, turning about the axis `shot.up` of the data (None: the usual
+        one of such files), into the folder `out` (RUN/renders/turntable) or the file out.mp4; one
+        picture is kept beside it.
 
         Raises UsageError for what cannot be filmed.
         """
@@ -135,7 +137,9 @@ class TrainedSurface:
             raise UsageError(f"{shot.frames} frames make no video; give 1 to {MAX_FRAMES}")
         folder = out or self.run.renders / shot.path
         video = folder if folder.suffix == ".mp4" else folder / f"{shot.path}.mp4"
-        mesh = surface_mesh(self._scene_value, RESOLUTION)
+        up = shot.up or usual_up(Path(self.run.record["data"]["path"]))
+        frame = frame_of(up)
+        mesh = stood(surface_mesh(self._scene_value, RESOLUTION), frame)
         camera = cams.resized(orbit(0.0, SIZE), *(shot.size or SIZE))
         with Video(video, fps=shot.fps) as film:
             for index in range(shot.frames):
@@ -146,7 +150,7 @@ class TrainedSurface:
                     Image.fromarray(picture).save(video.with_suffix(".png"))
                 progress((index + 1) / shot.frames)
         size = {"width": camera.width, "height": camera.height, "frames": shot.frames}
-        return {"video": video.as_posix(), "step": self.step, **size}
+        return {"video": video.as_posix(), "step": self.step, "up": up, **size}
 
     def _scene_value(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         return self.method.surface(self.model)(points)

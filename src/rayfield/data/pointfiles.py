@@ -10,6 +10,14 @@ from rayfield.geometry.meshio import MeshFile
 from rayfield.geometry.pointio import PointFile
 
 SUFFIXES = tuple(dict.fromkeys((*pointio.SUFFIXES, *meshio.SUFFIXES)))
+TABLES = (".xyz", ".npy", ".npz")
+
+
+def usual_up(path: Path) -> str:
+    """Which way is up in the world of such a file, as far as its format tells: "y" as in most
+    meshes and scans of objects, "z" in STL, in tables of numbers, and in GLB, which is turned when
+    it is read."""
+    return "z" if path.suffix.lower() in (".stl", ".glb", *TABLES) else "y"
 
 
 def read_raw(path: Path, *, drop_invalid: bool = False) -> PointFile | MeshFile:
