@@ -8,7 +8,7 @@ import pytest
 
 from rayfield.studies.across_scenes import Size, examine, judge
 
-TINY = Size(seconds=1.5, width=16, rays=128, fit_steps=3, toys=7, photos=8, side=20)
+TINY = Size(steps=12, width=16, rays=128, fit_steps=3, toys=7, photos=8, side=20)
 
 
 @pytest.fixture(scope="module")

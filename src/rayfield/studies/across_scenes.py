@@ -37,9 +37,9 @@ SEEN = (0, 1, 2)  # photos of a new scene; with none it is the mean of the codes
 
 @dataclass(frozen=True)
 class Size:
-    """Seconds of training, networks, steps of fitting a code; and of the toys."""
+    """Steps of training, networks, steps of fitting a code; and of the toys."""
 
-    seconds: float = 300.0
+    steps: int = 6000
     width: int = 64
     rays: int = 1024
     rate: float = 3e-3
@@ -50,7 +50,7 @@ class Size:
     side: int = 48
 
 
-FULL = Size(seconds=4 * 3600.0, width=128, fit_steps=1000, toys=200, photos=48, side=64)
+FULL = Size(steps=200_000, width=128, fit_steps=1000, toys=200, photos=48, side=64)
 
 
 class Shown(NamedTuple):
@@ -75,7 +75,7 @@ def examine(folder: Path, size: Size, report: Report, *, data: Path | None = Non
     cfg = replace(srn.Config(), width=size.width, rays=size.rays, rate=size.rate)
     cfg = srn.adapt(cfg, old.traits)
     model: Any = trial(
-        folder / "class", srn, cfg, sampler=ScenesSampler(old), seconds=size.seconds,
+        folder / "class", srn, cfg, sampler=ScenesSampler(old), steps=size.steps,
         report=part(report, 0.05, 0.75),
     )  # fmt: skip
     known = _known(model, cfg, old)
@@ -87,7 +87,7 @@ def examine(folder: Path, size: Size, report: Report, *, data: Path | None = Non
         "scenes": len(old.scenes),
         "photos": old.traits.images,
         "new_scenes": len(new.scenes),
-        "seconds": size.seconds,
+        "steps": size.steps,
         "known_psnr": known,
         "seen": list(SEEN),
         "new_psnr": [mean([s.psnr[i] for s in shown]) for i in range(len(SEEN))],
@@ -225,7 +225,7 @@ def _draw(
             "A network that knows a class needs one photo of a new scene",
             below="the same networks throughout: only a code is sought for a new scene",
             remark=f"SRN, {numbers['scenes']} scenes of {numbers['photos']} photos, "
-            f"{numbers['seconds']:.0f} s of training; {numbers['new_scenes']} scenes are new",
+            f"{numbers['steps']:,} steps of training; {numbers['new_scenes']} scenes are new",
         )
         figure.tight_layout(rect=drawing.between(figure))
     drawing.save(figure, path)
