@@ -32,3 +32,11 @@ def test_a_picture_in_two_splits_is_refused(capture_dir):
     (root / "transforms_val.json").write_text(json.dumps({**train, "frames": train["frames"][:1]}))
     with pytest.raises(DataError, match=r"also in transforms_train\.json"):
         blender.read(root)
+
+
+def test_validation_files_that_copy_the_test_file_are_test(capture_dir):
+    root = capture_dir("blender")
+    copy = (root / "transforms_test.json").read_text()
+    (root / "transforms_val.json").write_text(copy)
+    scene = load_scene(root)
+    assert [len(scene.split(s)) for s in ("train", "val", "test")] == [9, 0, 2]

@@ -22,6 +22,12 @@ def test_pictures_are_found_with_and_without_suffix(name, tmp_path):
     assert existing_image(tmp_path, name.rsplit(".", 1)[0], LISTING) == tmp_path / name
 
 
+@pytest.mark.parametrize(("stored", "named"), [("a.b.JPG", "a.b.jpg"), ("c.png", "c.PNG")])
+def test_the_suffix_may_be_in_capitals_in_one_place_only(stored, named, tmp_path):
+    (tmp_path / stored).write_bytes(b"")
+    assert existing_image(tmp_path, named, LISTING) == tmp_path / stored
+
+
 @pytest.mark.parametrize("name", ["nothing", "folder", "x" * 5000, "\ud800"])
 def test_what_is_no_file_does_not_exist(name, tmp_path):
     (tmp_path / "folder").mkdir()

@@ -27,12 +27,25 @@ def test_published_splits_are_used_and_the_rest_is_left_out(capture_dir, edit_js
     assert "3 images are in no published split (not used)" in scene.notes
 
 
-def test_a_picture_in_two_published_splits_is_refused(capture_dir, edit_json):
+@pytest.mark.parametrize("other", ["val", "test"])
+def test_a_training_picture_in_another_published_split_is_refused(capture_dir, edit_json, other):
     root = capture_dir("nerfstudio")
-    splits = {"train_filenames": names(0, 1, 2), "test_filenames": names(2)}
+    splits = {"train_filenames": names(0, 1, 2), f"{other}_filenames": names(2)}
     edit_json(root / "transforms.json", lambda d: d.update(splits))
     with pytest.raises(DataError, match="one split only"):
         nerfstudio.read(root)
+
+
+def test_a_picture_for_validation_and_test_is_test(capture_dir, edit_json):
+    root = capture_dir("nerfstudio")
+    splits = {
+        "train_filenames": names(0, 1, 2),
+        "val_filenames": names(3, 4),
+        "test_filenames": names(3),
+    }
+    edit_json(root / "transforms.json", lambda d: d.update(splits))
+    found = {frame.name: frame.split for frame in nerfstudio.read(root).frames}
+    assert [found[name] for name in names(0, 3, 4)] == ["train", "test", "val"]
 
 
 @pytest.mark.parametrize("key", ["camera_model", "applied_transform", "test_filenames"])

@@ -115,6 +115,20 @@ def test_sparse_points_set_near(data_dir):
     assert closer / total == pytest.approx(1e-3, rel=0.05)
 
 
+def test_a_million_points_are_judged_by_some_of_them(capture_dir, monkeypatch):
+    capture = read_capture(capture_dir("colmap"))
+    points = capture.points.mean(axis=0) + torch.randn(40_000, 3).numpy() / 10
+    whole = normalise(replace(capture, points=points)).traits.near
+    monkeypatch.setattr("rayfield.data.normalise.JUDGED", 1000)
+    asked = []
+    monkeypatch.setattr(
+        "rayfield.data.normalise.project",
+        lambda camera, some: (asked.append(len(some)), project(camera, some))[1],
+    )
+    assert normalise(replace(capture, points=points)).traits.near == pytest.approx(whole, rel=0.05)
+    assert set(asked) == {1000}
+
+
 def test_nearest_point_to_crossing_axes_is_their_crossing(ring):
     poses = np.stack([camera.pose for camera in ring.values()])
     assert np.allclose(nearest_to_axes(poses), (1, 2, 3))

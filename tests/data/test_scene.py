@@ -42,6 +42,13 @@ def test_published_test_pictures_are_kept_as_published():
     assert hold_out_test(published) == (published, None)
 
 
+def test_validation_pictures_stand_in_for_test_pictures_and_nothing_is_held_out():
+    published = frames(*"abc") + frames("d", "e", split="val")
+    split, note = hold_out_test(published)
+    assert [frame.split for frame in split] == ["train"] * 3 + ["test"] * 2
+    assert note == "no test images: the 2 published for validation are used"
+
+
 def test_frames_come_in_the_order_of_their_numbers():
     ordered = in_natural_order(frames("img10", "img9", "img1", "a2b10", "a2b9"))
     assert [frame.name for frame in ordered] == ["a2b9", "a2b10", "img1", "img9", "img10"]

@@ -30,9 +30,11 @@ def read(root: Path) -> Capture:
     for split, path in split_files(root).items():
         listing = read_listing(root, path, read_json_object(path), split=split)
         for frame in listing.frames:
-            twin = frames.setdefault(frame.name, frame)
-            if twin is not frame:
+            twin = frames.get(frame.name)
+            if twin is not None and twin.split == "train":
                 what = f"lists {frame.name!r}, which is also in transforms_{twin.split}.json"
-                raise DataError(path, what, "a picture belongs to one split only")
+                fix = "take it out of one of them: a picture belongs to one split only"
+                raise DataError(path, what, fix)
+            frames[frame.name] = frame  # for validation and test: many files are copies
         notes.extend(listing.notes)
     return Capture(root, "blender", in_natural_order(frames.values()), None, tuple(notes))

@@ -29,8 +29,9 @@ def contents(path: Path, *, limit: int) -> bytes:
 def existing_image(root: Path, name: str, listing: Path) -> Path | None:
     """The picture that `listing` names relative to `root`, with or without its suffix.
 
-    None where there is no such file. Raises DataError for a name that leads out of `root`:
-    absolute, with a drive or host, with "..", or through a symbolic link.
+    The suffix may be in capitals in one place and not in the other. None where there is no such
+    file. Raises DataError for a name that leads out of `root`: absolute, with a drive or host,
+    with "..", or through a symbolic link.
     """
     cleaned = name.replace("\\", "/")
     parts = [part for part in cleaned.split("/") if part not in ("", ".")]
@@ -38,8 +39,12 @@ def existing_image(root: Path, name: str, listing: Path) -> Path | None:
     if outside or not parts or "\0" in cleaned:
         raise _outside(name, listing)
     *folders, last = parts
-    for suffix in ("", *SUFFIXES, *(s.upper() for s in SUFFIXES)):
-        candidate = root.joinpath(*folders, last + suffix)
+    names = [last + suffix for suffix in ("", *SUFFIXES, *(s.upper() for s in SUFFIXES))]
+    stem, dot, suffix = last.rpartition(".")
+    if f".{suffix.lower()}" in SUFFIXES:
+        names += [stem + dot + suffix.lower(), stem + dot + suffix.upper()]
+    for each in names:
+        candidate = root.joinpath(*folders, each)
         try:
             if not candidate.is_file():
                 continue

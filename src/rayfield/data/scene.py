@@ -112,14 +112,19 @@ def in_natural_order(frames: Iterable[Frame]) -> tuple[Frame, ...]:
 
 
 def hold_out_test(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], str | None]:
-    """Where no test pictures are published, every 8th of the sorted names becomes one.
+    """Where no test pictures are published, others become them.
 
-    The rule of LLFF and mip-NeRF 360 (index 0, 8, 16, ... in plain lexical order). With fewer
-    than three training pictures none is held out. Returns the frames and a note if it acted.
+    Those published for validation if there are any; else every 8th of the sorted names, the rule
+    of LLFF and mip-NeRF 360 (index 0, 8, 16, ... in plain lexical order). With fewer than three
+    training pictures none is held out. Returns the frames and a note if it acted.
     """
     names = sorted(frame.name for frame in frames if frame.split == "train")
-    if len(names) < 3 or any(frame.split == "test" for frame in frames):
+    held = {frame.name for frame in frames if frame.split == "val"}
+    if any(frame.split == "test" for frame in frames) or (len(names) < 3 and not held):
         return frames, None
-    held = set(names[::TEST_EVERY])
-    note = f"{len(held)} of {len(names)} images held out for test (every {TEST_EVERY}th by name)"
+    note = f"no test images: the {len(held)} published for validation are used"
+    if not held:
+        held = set(names[::TEST_EVERY])
+        rule = f"(every {TEST_EVERY}th by name)"
+        note = f"{len(held)} of {len(names)} images held out for test {rule}"
     return tuple(replace(f, split="test") if f.name in held else f for f in frames), note
