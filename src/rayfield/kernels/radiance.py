@@ -23,7 +23,7 @@ from rayfield.kernels.hash_encode import encode
 from rayfield.kernels.jit import kernel, take_ticket
 from rayfield.kernels.march import CHUNKS
 
-TILE = 96  # rows of activations that stay in the first-level cache
+TILE = 64  # rows of activations that stay near the core
 _BLOCK = 2048
 LOG_DENSITY_MAX = 15.0
 LOG_DENSITY_START = -1.5  # of an untrained field: thin fog, so that nothing is hidden at first
