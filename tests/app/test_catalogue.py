@@ -19,7 +19,7 @@ CONTRACT = [
 ]
 COMPUTED = ["Config", "build", "construct", "remarks", "PRESETS"]  # of methods that are not trained
 ANSWERS = {  # by what it learns from, and by the verbs it offers
-    "photos": {"eval": ["render"], "render": ["render"], "export": ["density", "color"]},
+    "photos": {"eval": ["render"], "render": ["render"], "export": ["color"]},
     "scenes": {"eval": ["render"], "render": ["render"]},
     "samples": {"eval": ["field", "image"], "render": ["image"], "export": ["field"]},
     "shapes": {"eval": ["surface", "infer"], "render": ["surface"], "export": ["surface", "known"]},
@@ -28,7 +28,10 @@ ANSWERS = {  # by what it learns from, and by the verbs it offers
     "solid": {"eval": ["surface"], "render": ["surface"], "export": ["surface"]},
     "target": {"eval": ["render"], "render": ["render"], "export": []},
 }
-EXPORTED = {  # what explicit geometry is exported as
+EXPORTED = {  # what is exported
+    "instant": ["density"],
+    "nerf": ["density"],
+    "neus": ["surface"],
     "mesh_optimisation": ["mesh"],
     "point_optimisation": ["cloud"],
     "voxel_optimisation": ["density", "color", "surface"],

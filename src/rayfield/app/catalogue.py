@@ -15,14 +15,14 @@ class Entry(NamedTuple):
 
     `offers` names the verbs that it can serve; `learns` the kind of data (KINDS); `kernels` says
     which compiled ones it runs on, beside which torch's threads would only wait: none if empty;
-    `surface` where the setting `grid` of its Config is true.
+    `surface` where the setting `grid` of its Config is true, `all` that it needs both kinds.
     """
 
     module: str
     summary: str
     offers: tuple[str, ...]
     learns: str = "photos"
-    kernels: Literal["", "radiance", "surface"] = ""
+    kernels: Literal["", "radiance", "surface", "all"] = ""
 
 
 MOST_LISTED = 20  # words in a suggestion
@@ -48,6 +48,12 @@ METHODS: dict[str, Entry] = {
         "rayfield.methods.nerf",
         "neural radiance field with coarse and fine sampling, as published (NeRF, 2020)",
         ("eval", "render", "export"),
+    ),
+    "neus": Entry(
+        "rayfield.methods.neus",
+        "a surface from photos: signed distance, closed coloured mesh; minutes (NeuS, 2021)",
+        ("eval", "render", "export"),
+        kernels="all",
     ),
     "srn": Entry(
         "rayfield.methods.srn",

@@ -50,6 +50,15 @@ class DenseMethod(Method, Protocol):
 
 
 @runtime_checkable
+class SurfaceMethod(Method, Protocol):
+    """A method whose fields have a signed distance, negative inside, of scene points."""
+
+    def render(self, model: Any, rays: Rays, cfg: Any, *, background: Vector) -> Rendered: ...
+    def surface(self, model: Any) -> PointFn: ...
+    def color(self, model: Any) -> ColorFn: ...
+
+
+@runtime_checkable
 class MeshMethod(Method, Protocol):
     """A method that keeps a mesh: it is exported as it is."""
 

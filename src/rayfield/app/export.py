@@ -15,10 +15,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rayfield.app import cameras as cams
-from rayfield.app.contract import MeshMethod, PointFn, PointMethod
+from rayfield.app.contract import ColorFn, MeshMethod, PointFn, PointMethod
 from rayfield.app.field import TrainedField
 from rayfield.app.figures import bytes_of
 from rayfield.app.meshfile import save_mesh
+from rayfield.app.surfaces import KEEP_FRACTION, surface_mesh
 from rayfield.core.check import UsageError
 from rayfield.core.types import Mesh, PointCloud
 from rayfield.geometry.marching import Search, extract
@@ -26,7 +27,6 @@ from rayfield.geometry.mesh import keep_largest, transform, vertex_normals
 from rayfield.geometry.meshio import check_target
 from rayfield.geometry.pointwriter import check_points_target, write_points
 
-KEEP_FRACTION = 0.02  # of the largest component's area, for a component to stay
 LOOKERS = 4  # photos whose directions a vertex is coloured from
 COLOR_CHUNK = 2**14
 PROBES = 48  # along each axis, for the range of a field
@@ -111,10 +111,27 @@ def own_mesh(mesh: Mesh, meshing: Meshing) -> Mesh:
 def surface(
     field: TrainedField, meshing: Meshing, *, progress: Callable[[float], None]
 ) -> tuple[Mesh, float]:
-    """The coloured mesh in the scene's frame and its density, in 1 / scene unit."""
+    """The coloured mesh in the scene's frame, and its density, in 1 / scene unit, or the level 0
+    of a signed distance."""
     _check_frame(meshing)
+    color = field.scene_color()
+    value = field.scene_surface()
+    if value is None:
+        mesh, level = _dense_surface(field, meshing, progress)
+    elif meshing.threshold is not None:
+        raise UsageError("--threshold is a density; a signed surface is where its value is 0")
+    else:
+        value = value if field.traits.bounded else cut_to_ball(value)
+        mesh, level = surface_mesh(value, meshing.resolution, progress=progress), 0.0
+    return replace(mesh, colors=vertex_colors(field, mesh, color)), level
+
+
+def _dense_surface(
+    field: TrainedField, meshing: Meshing, progress: Callable[[float], None]
+) -> tuple[Mesh, float]:
+    """Where density reaches a threshold."""
     unit = cams.scale_of(field.world_from_scene)
-    density = field.dense.density(field.model)
+    density = field.scene_density()
     if not field.traits.bounded:
         density = in_ball(density)
     if meshing.threshold is None:
@@ -133,9 +150,7 @@ def surface(
         progress=progress,
         search=Search(coarse=meshing.resolution),
     )
-    mesh = keep_largest(mesh, fraction=KEEP_FRACTION)
-    colors = vertex_colors(field, mesh)
-    return Mesh(mesh.vertices, mesh.faces, mesh.normals, colors), level
+    return keep_largest(mesh, fraction=KEEP_FRACTION), level
 
 
 def _check_kept(meshing: Meshing, what: str) -> None:
@@ -166,10 +181,18 @@ def in_ball(density: PointFn) -> PointFn:
     return inside
 
 
-def vertex_colors(field: TrainedField, mesh: Mesh) -> UInt8[np.ndarray, "V 3"]:
+def cut_to_ball(value: PointFn) -> PointFn:
+    """The signed distance of what lies within the unit ball."""
+
+    def inside(points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        return torch.maximum(value(points), points.norm(dim=-1) - 1)
+
+    return inside
+
+
+def vertex_colors(field: TrainedField, mesh: Mesh, color: ColorFn) -> UInt8[np.ndarray, "V 3"]:
     """The colour of every vertex seen from amid the photos that face it most squarely."""
     assert mesh.normals is not None
-    color = field.dense.color(field.model)
     matrix = field.world_from_scene
     eyes = np.stack([cams.to_scene(c.camera.pose, matrix)[:3, 3] for c in field.split("train")])
     found = np.empty((len(mesh.vertices), 3), np.float32)

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import nn
 
 from rayfield.app import cameras as cams
+from rayfield.app import contract
 from rayfield.app.catalogue import load_method
-from rayfield.app.contract import DenseMethod, Method, RayMethod, Vector
 from rayfield.app.settings import config_from_json
 from rayfield.core.check import DataError, UsageError
 from rayfield.core.types import Camera, Rays, SceneTraits
@@ -37,18 +37,18 @@ class View(NamedTuple):
     opacity: Float[np.ndarray, "H W"]
 
 
-def method_named(name: str) -> Method:
+def method_named(name: str) -> contract.Method:
     """The method of that name. Raises UsageError if there is none."""
-    return cast(Method, load_method(name))
+    return cast(contract.Method, load_method(name))
 
 
-def background_of(traits: SceneTraits) -> Vector:
+def background_of(traits: SceneTraits) -> contract.Vector:
     """What lies behind everything: white for cut-out subjects, black for whole scenes."""
     return torch.full((3,), 1.0 if traits.alpha else 0.0)
 
 
 def render_view(
-    method: RayMethod,
+    method: contract.RayMethod,
     model: nn.Module,
     cfg: Any,
     *,
@@ -82,7 +82,7 @@ class TrainedField:
     """
 
     run: Run
-    method: RayMethod
+    method: contract.RayMethod
     cfg: Any
     model: nn.Module
     step: int
@@ -99,13 +99,24 @@ class TrainedField:
         """The similarity from the frame of training to the world."""
         return np.array(self.run.record["world_from_scene"], dtype=np.float64)
 
-    @property
-    def dense(self) -> DenseMethod:
-        """The method, whose fields have a density. Raises UsageError if they have none."""
-        if isinstance(self.method, DenseMethod):
-            return self.method
-        name = self.run.record["method"]
-        raise UsageError(f"{self.run.path}: a run of {name} has no density, and so no surface")
+    def scene_density(self) -> contract.PointFn:
+        """Density of scene points. Raises UsageError for a field that has none."""
+        if isinstance(self.method, contract.DenseMethod):
+            return self.method.density(self.model)
+        raise UsageError(f"{self.run.path}: a run of {self.run.record['method']} has no density")
+
+    def scene_surface(self) -> contract.PointFn | None:
+        """Signed distance of scene points; None for a field that has none, or a density."""
+        method = self.method
+        if isinstance(method, contract.DenseMethod):
+            return None
+        return method.surface(self.model) if isinstance(method, contract.SurfaceMethod) else None
+
+    def scene_color(self) -> contract.ColorFn:
+        """Colour of scene points along directions. Raises UsageError for a field without."""
+        if isinstance(self.method, contract.DenseMethod | contract.SurfaceMethod):
+            return self.method.color(self.model)
+        raise UsageError(f"{self.run.path}: a run of {self.run.record['method']} has no surface")
 
     def split(self, name: str) -> tuple[cams.NamedCamera, ...]:
         """The photos' cameras of a split: "train", "val" or "test"."""
@@ -142,11 +153,22 @@ class TrainedField:
 
     def density(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, " N"]:
         """Density at world points, in 1 / world unit."""
-        scene_from_world = np.linalg.inv(self.world_from_scene)
-        inside = points @ scene_from_world[:3, :3].T + scene_from_world[:3, 3]
+        return self._asked(self.scene_density(), points) / cams.scale_of(self.world_from_scene)
+
+    def distance(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, " N"]:
+        """Signed distance of world points, in world units. Raises UsageError if there is none."""
+        surface = self.scene_surface()
+        if surface is None:
+            raise UsageError(
+                f"{self.run.path}: a run of {self.run.record['method']} has no distance"
+            )
+        return self._asked(surface, points) * cams.scale_of(self.world_from_scene)
+
+    def _asked(self, value: contract.PointFn, points: np.ndarray) -> np.ndarray:
+        inverse = np.linalg.inv(self.world_from_scene)
+        inside = points @ inverse[:3, :3].T + inverse[:3, 3]
         with torch.no_grad():
-            found = self.dense.density(self.model)(torch.from_numpy(inside).float())
-        return found.numpy() / cams.scale_of(self.world_from_scene)
+            return value(torch.from_numpy(inside).float()).numpy()
 
     def evaluate(self, split: str = "test") -> dict[str, Any]:
         """PSNR and SSIM on photos not trained on; see `evaluate.evaluate`."""
@@ -207,7 +229,7 @@ def restore(path: Path | str) -> Restored:
 def open_field(restored: Restored, *, image: int = -1) -> TrainedField:
     """The field that was learned from photos, with their cameras; `image` as in TrainedField."""
     cameras = cams.load_cameras(restored.run.path / CAMERAS)
-    method = cast(RayMethod, restored.method)
+    method = cast(contract.RayMethod, restored.method)
     return TrainedField(
         restored.run, method, restored.cfg, restored.model, restored.step, cameras, image
     )

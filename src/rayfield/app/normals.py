@@ -1,4 +1,4 @@
-"""Normals of a trained field where its views end, from the gradient of density."""
+"""Normals of a trained field where its views end, from the gradient of distance or density."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ from rayfield.core.types import Camera
 from rayfield.data.pixels import camera_rays
 from rayfield.math.calculus import central_gradient
 
-STEP = 0.02  # scene units, in which the subject is 2 wide: smooths what is finer
+# Of differences, in scene units, in which the subject is 2 wide: smooths what is finer.
+STEP = 0.02
+DISTANCE_STEP = 0.004
 CHUNK = 2**14  # points at a time
 
 
 def normal_map(field: TrainedField, camera: Camera, view: View) -> Float[np.ndarray, "H W 3"]:
-    """Unit normals -grad sigma / |grad sigma| at the expected depth of each pixel, world axes.
+    """Unit normals at the expected depth of each pixel, world axes: along the gradient of the
+    signed distance, or against that of density.
 
     `camera` and `view` are in the scene's frame. 0 where nothing is seen.
     """
     rays = camera_rays(camera, field.traits)
     depth = torch.from_numpy(view.depth).reshape(-1, 1)
     points = rays.origins + depth * rays.directions
-    density = field.dense.density(field.model)
+    surface = field.scene_surface()
+    value, step = (field.scene_density(), -STEP) if surface is None else (surface, DISTANCE_STEP)
 
     def gradient(part: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
-        return central_gradient(density, part, STEP)
+        return central_gradient(value, part, step)
 
     with torch.no_grad():
         found = torch.cat([gradient(part) for part in points.split(CHUNK)])
-    normals = -torch.nn.functional.normalize(found, dim=-1) * (depth > 0)
+    normals = torch.nn.functional.normalize(found, dim=-1) * (depth > 0)
     rotation = field.world_from_scene[:3, :3] / np.cbrt(
         np.linalg.det(field.world_from_scene[:3, :3])
     )

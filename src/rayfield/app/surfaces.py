@@ -11,7 +11,6 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rayfield.app.contract import PointFn
-from rayfield.app.export import KEEP_FRACTION
 from rayfield.app.paths import look_at
 from rayfield.app.shading import shade
 from rayfield.core.check import UsageError
@@ -20,6 +19,7 @@ from rayfield.geometry.marching import extract
 from rayfield.geometry.mesh import keep_largest, transform
 from rayfield.math.calculus import central_gradient
 
+KEEP_FRACTION = 0.02  # of the largest component's area, for a component to stay
 CHUNK = 2**14  # points at a time
 AXES = ("x", "y", "z")
 UPS = (*AXES, *(f"-{axis}" for axis in AXES))

@@ -73,6 +73,10 @@ class SDFGrid(nn.Module):
         """How many levels, one at least, are no finer than that."""
         return max(1, sum(n <= resolution for n in self.grid.resolutions))
 
+    def finest_cell(self) -> float:
+        """The side of a cell of the finest active level."""
+        return 1 / self.grid.resolutions[int(self.active) - 1]
+
     def compiled(self) -> bool:
         """Whether the kernels serve this field; where not, the readable form runs."""
         table = self.grid.table

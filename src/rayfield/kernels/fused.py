@@ -7,8 +7,6 @@ half-precision table, which is refreshed when the parameter has changed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,30 +16,12 @@ from rayfield.kernels import march
 from rayfield.kernels.half import LINE, to_half
 from rayfield.kernels.hash_encode import GROUP, Levels
 from rayfield.kernels.layout import Batch, Gradients, Image, Store, Weights
+from rayfield.kernels.packing import ALIGN, Packed, bundle, fill
 from rayfield.kernels.pool import pool, zeros
 from rayfield.kernels.radiance import TILE, densities, encode_all, render_chunks
 from rayfield.kernels.radiance_backward import backward_chunks, scatter_chunks
 
-_ALIGN = 8  # rows of the matrix kernels' blocks: chunks begin at a multiple
 _RGB = 8  # padded width of the colour output
-
-
-@dataclass
-class Packed:
-    """Where the samples of a batch lie; `used` of the rays fit into the capacity.
-
-    A ray's march begins at `near` and stops at `stop`, past its end or after as many samples as
-    it may have.
-    """
-
-    used: int
-    rows: int
-    first: np.ndarray
-    count: np.ndarray
-    near: np.ndarray
-    stop: np.ndarray
-    rays: np.ndarray
-    begin: np.ndarray
 
 
 class Renderer:
@@ -74,33 +54,11 @@ class Renderer:
 
     def reserve(self, rows: int, matrices: tuple[Tensor, ...]) -> None:
         """Storage for that many samples (and padding), kept for later batches."""
-        need = rows + (march.CHUNKS + 1) * _ALIGN + TILE
+        need = rows + (march.CHUNKS + 1) * ALIGN + TILE
         if self.rows < need:
             self.rows = max(need, self.rows * 3 // 2)
             hidden, geometry = matrices[:2]
             self.store = _allocate(self.rows, hidden.shape[1], geometry.shape[0])
-
-    def pack(self, grid: march.Grid, rays: Rays, jitter: Tensor | None, capacity: int) -> Packed:
-        """Count the samples of the rays, and cut the rays that fit into chunks of equal work."""
-        bundle = _bundle(rays, jitter)
-        count = np.zeros(len(rays.near), np.int64)
-        near, stop = np.empty(len(count), np.float32), np.empty(len(count), np.float32)
-        nowhere = (near[:0], near[:0], np.empty((0, 3), np.float32))
-        pool().run(march.count_samples, grid, bundle, count, near, stop, nowhere)
-        total = np.cumsum(count)
-        used = int(np.searchsorted(total, capacity, side="right"))
-        count, total = count[:used], total[:used]
-        sum_all = int(total[-1]) if used else 0
-        goals = np.arange(1, march.CHUNKS) * sum_all / march.CHUNKS
-        inner = np.searchsorted(total, goals)
-        chunks = np.concatenate([[0], inner, [used]]).astype(np.int64)
-        before = np.concatenate([[0], total]).astype(np.int64)
-        sizes = before[chunks[1:]] - before[chunks[:-1]]
-        padded = (sizes + _ALIGN - 1) // _ALIGN * _ALIGN
-        begin = np.concatenate([[0], np.cumsum(padded)]).astype(np.int64)
-        shift = np.repeat(begin[:-1] - before[chunks[:-1]], np.diff(chunks))
-        first = before[:-1] + shift
-        return Packed(used, int(begin[-1]), first, count, near, stop, chunks, begin[:-1])
 
     def fill(self, grid: march.Grid, rays: Rays, jitter: Tensor | None, packed: Packed) -> None:
         """Write positions, starts and lengths of the packed samples."""
@@ -109,21 +67,12 @@ class Renderer:
             last = packed.rays[chunk + 1] - 1
             if last >= packed.rays[chunk]:
                 end = packed.first[last] + packed.count[last]
-                store.position[end : end + _ALIGN] = 0
-        bundle = _bundle(rays, jitter)
-        out = (store.start, store.delta, store.position)
-        pool().run(march.fill_samples, grid, bundle, packed.rays, packed.first, packed.count,
-                   packed.near, out)  # fmt: skip
+                store.position[end : end + ALIGN] = 0
+        fill(grid, bundle(rays, jitter), packed, (store.start, store.delta, store.position))
 
     def observe(self, packed: Packed, grid: march.Seen, image: Tensor) -> None:
         """Tell a grid of the samples that the last forward kept, of rays from these photos [R]."""
         march.observe(grid, image.numpy(), packed.begin, self.kept, self.store)
-
-
-def _bundle(rays: Rays, jitter: Tensor | None) -> march.Bundle:
-    offset = torch.full_like(rays.near, 0.5) if jitter is None else jitter
-    tensors = (rays.origins, rays.directions, rays.near, rays.far, offset)
-    return march.Bundle(*(x.contiguous().numpy() for x in tensors))
 
 
 def _allocate(rows: int, features: int, geometry: int) -> Store:
@@ -158,7 +107,7 @@ class Render(torch.autograd.Function):
         weights = _weights(matrices)
         store = renderer.store
         live, kept = np.zeros(packed.used, np.int64), np.zeros(march.CHUNKS, np.int64)
-        padded = nn.functional.pad(harmonics, (0, 0, 0, _ALIGN)).numpy()
+        padded = nn.functional.pad(harmonics, (0, 0, 0, ALIGN)).numpy()
         batch = Batch(padded, packed.first, packed.count, live,
                       packed.rays, packed.begin, kept)  # fmt: skip
         outputs = [torch.empty(packed.used, 3)] + [torch.empty(packed.used) for _ in range(3)]

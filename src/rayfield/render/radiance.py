@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rayfield.core.types import Rays, Rendered
 from rayfield.fields.radiance import RadianceField
-from rayfield.kernels import fused
+from rayfield.kernels import fused, packing
 from rayfield.math import packed as ragged
 from rayfield.math import sh
 from rayfield.render.occupancy import OccupancyGrid
@@ -75,10 +75,12 @@ def _forward(
     *,
     marching: Marching,
     jitter: Tensor | None,
-) -> tuple[fused.Packed, tuple[Tensor, ...]]:
+) -> tuple[packing.Packed, tuple[Tensor, ...]]:
     """March, and what `fused.Render` gives of the samples."""
     grid = occupancy.compiled(marching.step, marching.cone, marching.most)
-    packed = renderer.pack(grid, rays, jitter, marching.capacity)
+    packed = packing.pack(
+        grid, packing.bundle(rays, jitter), marching.capacity, align=packing.ALIGN
+    )
     renderer.reserve(packed.rows, field.matrices())
     renderer.fill(grid, rays, jitter, packed)
     harmonics = sh.harmonics(rays.directions[: packed.used])

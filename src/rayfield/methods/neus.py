@@ -1,0 +1,149 @@
+"""NeuS: Learning Neural Implicit Surfaces by Volume Rendering for Multi-view Reconstruction.
+
+Wang, Liu, Liu, Theobalt, Komura, Wang 2021, arXiv:2106.10689. A signed distance and colours,
+learned from photos by volume rendering: a cell of a ray is as opaque as the logistic function of
+the distance falls over it (eq. 10-13, `math.density`), so weights peak at the zero set. Loss: eq.
+14-17, with masks where photos have alpha.
+
+Departures: the sharpness follows a schedule instead of being learned, and levels of the grid are
+added as it grows: a surface in minutes. A hash grid (`fields.surface`) and cells of an occupancy
+grid within `reach` widths of the surface, instead of networks and up-sampling. A bending term
+smooths. Photos with alpha have a random background. What is behind the subject's ball is a
+radiance field in contracted space.
+Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes between photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from torch import Generator, Tensor
+
+from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.fields.hashgrid import HashGrid
+from rayfield.fields.radiance import RadianceField
+from rayfield.fields.surface import SurfaceField
+from rayfield.math.density import neus_depth
+from rayfield.objectives.surface_photos import photo_terms, shape_terms
+from rayfield.render.shell import Marching
+from rayfield.render.subject import Subject
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes, weights, schedules. Lengths are in radii of the ball that the subject lies in.
+
+    `blurred`, `sharp`: 1 / sharpness at the start and the end. All `levels` are on after `grown`
+    of the steps. Cells are `step` long, or half of 1 / sharpness. `cutoff`: light that is left
+    where a ray ends. `radius`: of the sphere to start from.
+    """
+
+    steps: int = 3000
+    levels: int = 8
+    first_levels: int = 2
+    grown: float = 0.5
+    entries: int = 1 << 17
+    finest: int = 512
+    width: int = 64
+    radius: float = 0.8
+    rate: float = 1e-2
+    final_rate: float = 0.05
+    warmup: int = 10
+    samples: int = 1 << 15
+    step: float = 1 / 128
+    blurred: float = 0.05
+    sharp: float = 0.002
+    reach: float = 7.0
+    cutoff: float = 1e-3
+    occupancy: int = 128
+    eikonal: float = 0.1
+    mask: float = 0.1
+    bending: float = 0.01
+    alpha: FromData[bool] = True
+    backdrop: FromData[bool] = False
+    ball: FromData[float] = 1.0
+
+
+PRESETS = {"fast": Config()}
+
+
+def adapt(cfg: Config, traits: SceneTraits) -> Config:
+    """Settings that follow from the scene."""
+    ball = 1.0 if traits.bounded else 0.5
+    return replace(cfg, alpha=traits.alpha, backdrop=not traits.bounded, ball=ball)
+
+
+def build(cfg: Config, *, generator: Generator) -> Subject:
+    """The untrained model: a sphere."""
+    sizes = {"levels": cfg.levels, "entries": cfg.entries, "finest": cfg.finest}
+    grids = [HashGrid(features=4, base=16, generator=generator, **sizes) for _ in range(2)]
+    field = SurfaceField(grids[0], cfg.width, radius=0.5 * cfg.radius, generator=generator)
+    backdrop = RadianceField(grids[1], cfg.width, generator=generator) if cfg.backdrop else None
+    return Subject(field, cells=cfg.occupancy, ball=cfg.ball, width=cfg.blurred, backdrop=backdrop)
+
+
+def batch_size(model: Subject, cfg: Config) -> int:
+    """Rays that give about `cfg.samples` samples."""
+    return int(model.rays)
+
+
+def param_groups(model: Subject, cfg: Config) -> list[dict[str, Any]]:
+    """Parameters and their rates."""
+    common = {"lr": cfg.rate, "betas": (0.9, 0.99), "eps": 1e-15}
+    tables = {"params": model.tables(), "sparse": True}
+    return [tables | common, {"params": model.matrices()} | common]
+
+
+def lr_factor(cfg: Config, step: int, progress: float) -> float:
+    """Linear warm-up, then exponential decay to `final_rate`."""
+    return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
+
+
+def loss(
+    model: Subject, batch: RayBatch, cfg: Config, step: int, *, generator: Generator
+) -> dict[str, Tensor]:
+    """Colour, mask, eikonal and bending terms."""
+    done = min(1.0, step / cfg.steps)
+    more = (cfg.levels - cfg.first_levels + 1) * min(1.0, done / cfg.grown)
+    model.field.sdf.activate(min(cfg.levels, cfg.first_levels + int(more)))
+    model.width.fill_(cfg.blurred * (cfg.sharp / cfg.blurred) ** done)
+    model.refresh(step, reach=cfg.reach, generator=generator)
+    seen = model.look(
+        batch.rays, _marching(model, cfg), samples=cfg.samples, cutoff=cfg.cutoff,
+        generator=generator,
+    )  # fmt: skip
+    rgba = batch.rgba[: len(seen.rendered.opacity)]
+    photo = photo_terms(seen.rendered, rgba, alpha=cfg.alpha, mask=cfg.mask, generator=generator)
+    pairs = (seen.here, seen.nearby)
+    return photo | shape_terms(seen.gradient, pairs, slope=cfg.eikonal, bending=cfg.bending)
+
+
+def render(
+    model: Subject,
+    rays: Rays,
+    cfg: Config,
+    *,
+    background: Tensor,
+    generator: Generator | None = None,
+) -> Rendered:
+    """What any number of rays see over a background colour; `generator` is not used."""
+    return model.see(rays, _marching(model, cfg), background=background)
+
+
+def surface(model: Subject) -> Callable[[Tensor], Tensor]:
+    """Signed distances of scene points, about: negative inside, zero on the surface."""
+    return model.distance()
+
+
+def color(model: Subject) -> Callable[[Tensor, Tensor], Tensor]:
+    """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
+    return model.color()
+
+
+def _marching(model: Subject, cfg: Config) -> Marching:
+    """Length of cells, and what makes them opaque."""
+    width = float(model.width)
+    return Marching(max(cfg.step, 0.5 * width), partial(neus_depth, sharpness=1 / width))

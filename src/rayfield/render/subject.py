@@ -1,0 +1,201 @@
+"""A subject with a surface, before a backdrop where there is one, seen by volume rendering.
+
+The subject lies in a ball about the origin; rays are sampled in the shell around its surface
+(`render.shell`). What is behind the ball is a radiance field of its own in contracted space, as
+NeuS and VolSDF have NeRF++'s (Zhang et al. 2020, arXiv:2010.07492). Nothing is in front of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from rayfield.core.types import Rays, Rendered
+from rayfield.fields.radiance import RadianceField
+from rayfield.fields.sdf_grid import Distance
+from rayfield.fields.surface import SurfaceField
+from rayfield.math.rays import ray_sphere
+from rayfield.render import radiance, shell
+from rayfield.render.occupancy import Bar, OccupancyGrid, refresh
+from rayfield.render.shell import Cells, DepthRule, Marching
+
+SCALE = 2.0  # sides of the field's unit cube: it is the cube [-1, 1]^3 around the ball
+BLOCK = 4096  # rays rendered at a time
+CAPACITY = 1 << 18  # samples at a time
+FEWEST, MOST = 64, 1 << 14  # rays a step
+EVERY = 32  # steps between looks at where the surface is
+NEARBY, EVERYWHERE = 4, 256  # a neighbour for every fourth sample; points of the whole cube
+BACKDROP = radiance.Marching(1 / 64, 1 / 32, most=128, cutoff=1e-3, capacity=128 * MOST)
+
+
+class Seen(NamedTuple):
+    """What rays see, over black; the distance's gradient at all points asked; that at K of them,
+    `here`, and at others `nearby`."""
+
+    rendered: Rendered
+    gradient: Float[Tensor, "N 3"]
+    here: Float[Tensor, "K 3"]
+    nearby: Float[Tensor, "K 3"]
+
+
+class Subject(nn.Module):
+    """A field, the shell of its surface, how sharp that is, and the backdrop if there is one.
+
+    `ball` is the radius, in scene units, of the ball that the subject lies in; all other lengths
+    are in radii of the ball. `width` is that of the surface: how far light gets into it, about.
+    """
+
+    def __init__(
+        self,
+        field: SurfaceField,
+        *,
+        cells: int,
+        ball: float,
+        width: float,
+        backdrop: RadianceField | None = None,
+    ) -> None:
+        super().__init__()
+        self.field, self.backdrop, self.ball = field, backdrop, ball
+        self.shell = OccupancyGrid(cells, contracted=False)
+        self.around = OccupancyGrid(cells, contracted=True) if backdrop is not None else None
+        self.width: Tensor
+        self.rays: Tensor
+        self.register_buffer("width", torch.tensor(width))
+        self.register_buffer("rays", torch.tensor(512.0))
+
+    def tables(self) -> list[nn.Parameter]:
+        """The grids' tables."""
+        backdrop = [] if self.backdrop is None else [self.backdrop.grid.table]
+        return [self.field.sdf.grid.table, *backdrop]
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Those of all networks."""
+        if self.backdrop is None:
+            return self.field.matrices()
+        mlps = self.backdrop.density_mlp, self.backdrop.color_mlp
+        return [*self.field.matrices(), *(m for mlp in mlps for m in mlp.matrices)]
+
+    def enter(self, rays: Rays) -> Rays:
+        """The part of the rays in the ball's cube, or in the ball before a backdrop; in radii."""
+        origins = rays.origins / self.ball
+        near, far = rays.near / self.ball, rays.far / self.ball
+        if self.backdrop is not None:
+            first, last = ray_sphere(origins, rays.directions)
+            near, far = torch.maximum(near, first), torch.minimum(far, last)
+        return rays._replace(origins=origins, near=near, far=far)
+
+    def look(
+        self,
+        rays: Rays,
+        marching: Marching,
+        *,
+        samples: int,
+        cutoff: float,
+        generator: Generator,
+    ) -> Seen:
+        """What the first of some rays see, with gradients.
+
+        As many rays as fit into four times `samples`; the next batch will give about `samples`.
+        """
+        device = rays.near.device
+        jitter = torch.rand(len(rays.near), generator=generator).to(device)
+        inside = self.enter(rays)
+        cells = shell.march(self.shell, inside, marching.step, jitter=jitter, capacity=4 * samples)
+        used, n = cells.used, len(cells.ray)
+        self.rays.copy_((0.5 * (self.rays + used * samples / max(n, 1))).clamp(FEWEST, MOST))
+        chosen = torch.randint(max(n, 1), (n // NEARBY,), generator=generator).to(device)
+        away = torch.randn(len(chosen), 3, generator=generator).to(device)
+        near = (cells.unit[chosen] + away * self.field.sdf.finest_cell()).clamp(0, 1)
+        everywhere = torch.rand(EVERYWHERE, 3, generator=generator).to(device)
+        found = self.field(torch.cat([cells.unit, near, everywhere]))
+        front = self._subject(
+            cells, Distance(*(x[:n] for x in found)), inside.directions, marching.rule, cutoff
+        )
+        rays = Rays(*(x[:used] for x in rays))
+        rendered = composited(front, self.behind(rays, jitter=jitter[:used]))
+        gradient = found.gradient
+        return Seen(rendered, gradient, gradient[chosen], gradient[n : n + len(chosen)])
+
+    @torch.no_grad()
+    def see(self, rays: Rays, marching: Marching, *, background: Tensor) -> Rendered:
+        """What any number of rays see over a colour, without gradients."""
+        parts: list[tuple[Tensor, ...]] = []
+        first = 0
+        while first < len(rays.near) or not parts:
+            block = Rays(*(x[first : first + BLOCK] for x in rays))
+            cells = shell.march(self.shell, self.enter(block), marching.step, capacity=CAPACITY)
+            block = Rays(*(x[: cells.used] for x in block))
+            front = self._subject(
+                cells, self.field(cells.unit), block.directions, marching.rule, 1e-4
+            )
+            out = composited(front, self.behind(block))
+            parts.append((out.color, out.opacity, out.depth, out.samples))
+            first += cells.used
+        color, opacity, depth, samples = (torch.cat(x) for x in zip(*parts, strict=True))
+        color = color + (1 - opacity[:, None]) * background
+        return Rendered(color, opacity, depth, samples)
+
+    def _subject(
+        self,
+        cells: Cells,
+        found: Distance,
+        directions: Tensor,
+        rule: DepthRule,
+        cutoff: float,
+    ) -> Rendered:
+        """What rays see of the subject, over black; depth in scene units."""
+        out = shell.render(
+            cells, found, directions, rule=rule, color=self.field.color, scale=SCALE, cutoff=cutoff
+        )
+        return out._replace(depth=out.depth * self.ball)
+
+    def behind(self, rays: Rays, *, jitter: Tensor | None = None) -> Rendered | None:
+        """What is behind the ball, over black; None without a backdrop."""
+        if self.backdrop is None or self.around is None:
+            return None
+        _, last = ray_sphere(rays.origins, rays.directions, radius=self.ball)
+        rays = rays._replace(near=torch.maximum(rays.near, last))
+        if torch.is_grad_enabled():
+            return radiance.render(
+                self.backdrop, self.around, rays, marching=BACKDROP, jitter=jitter, observe=True
+            )
+        return radiance.render_all(self.backdrop, self.around, rays, marching=BACKDROP)
+
+    def refresh(self, step: int, *, reach: float, generator: Generator) -> None:
+        """Know where to look: call it before every step. The shell is of cells within `reach`
+        widths of the surface."""
+        if step % EVERY == 0:
+            reach = reach * float(self.width) / SCALE
+            shell.mark_shell(self.shell, self.field.sdf.distance, reach)
+        backdrop = self.backdrop
+        if backdrop is None or self.around is None:
+            return
+        refresh(
+            self.around, lambda unit: radiance.density(backdrop, unit), step, generator=generator,
+            first_look=100, decay=0.95, bar=Bar(BACKDROP.step, 0.03),
+        )  # fmt: skip
+
+    def distance(self) -> Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]:
+        """Signed distance of scene points, in scene units; it is learned in the ball alone."""
+        half = 0.5 / self.ball
+        return lambda points: self.field.sdf.distance(points * half + 0.5) / half
+
+    def color(self) -> Callable[[Tensor, Tensor], Float[Tensor, "N 3"]]:
+        """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
+        half = 0.5 / self.ball
+        return lambda points, along: self.field.color(self.field(points * half + 0.5), along)
+
+
+def composited(front: Rendered, behind: Rendered | None) -> Rendered:
+    """The subject over the backdrop; depths are means weighted by opacity."""
+    if behind is None:
+        return front
+    left = (1 - front.opacity) * behind.opacity
+    opacity = front.opacity + left
+    depth = (front.opacity * front.depth + left * behind.depth) / opacity.clamp_min(1e-10)
+    color = front.color + (1 - front.opacity[:, None]) * behind.color
+    return Rendered(color, opacity, depth, front.samples + behind.samples)
