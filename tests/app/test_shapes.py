@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from rayfield.app import shapes
+from rayfield.app import export, shapes
 from rayfield.app.display import Quiet
 from rayfield.app.pictures import open_samples
 from rayfield.app.shapes import Solid, TrainedShape
@@ -78,6 +79,33 @@ def test_the_exported_mesh_lies_where_the_given_one_does(trained, tmp_path):
     mesh = read_mesh(tmp_path / "out.ply")
     np.testing.assert_allclose(mesh.vertices.min(axis=0), [100, -3, 5], atol=0.1)
     np.testing.assert_allclose(mesh.vertices.max(axis=0), [110, 2, 9], atol=0.1)
+
+
+def test_a_fine_mesh_asks_near_the_surface_alone_and_finds_thin_plates(
+    trained, tmp_path, monkeypatch
+):
+    """A box, and by itself a leaning plate thinner than the cells where the search begins."""
+    monkeypatch.setattr(export, "CAREFUL", 48)
+    asked = []
+
+    class Thin:
+        @staticmethod
+        def field(model):
+            box, normal = Exact.field(model), torch.tensor([0.05, 0.03, 1.0])
+
+            def occupancy(points):
+                asked.append(len(points))
+                off = points - torch.tensor([0.5, 0.5, 0.85])
+                across = (off @ normal).abs() - 0.75 / 96
+                plate = torch.maximum(across, off[:, :2].abs().amax(dim=1) - 0.4)
+                return torch.maximum(box(points), torch.sigmoid(-300 * plate)[:, None])
+
+            return occupancy
+
+    found = replace(trained, method=Thin).export(tmp_path / "fine.ply", resolution=96)
+    assert found["components"] == 2
+    assert found["boundary_edges"] == 0
+    assert sum(asked) < 0.3 * 97**3
 
 
 def test_previews_are_cuts_with_their_iou(source, trained):

@@ -29,6 +29,7 @@ from rayfield.geometry.pointwriter import check_points_target, write_points
 
 LOOKERS = 4  # photos whose directions a vertex is coloured from
 COLOR_CHUNK = 2**14
+CAREFUL = 128  # cells a side up to which a field is asked everywhere
 PROBES = 48  # along each axis, for the range of a field
 
 # Of the surface, in 1 / scene unit: 1.25 % of the side of the cube [-1, 1]^3 absorb half the light.
@@ -148,9 +149,16 @@ def _dense_surface(
         resolution=meshing.resolution,
         inside="above",
         progress=progress,
-        search=Search(coarse=meshing.resolution),
+        search=careful(meshing.resolution),
     )
     return keep_largest(mesh, fraction=KEEP_FRACTION), level
+
+
+def careful(resolution: int) -> Search:
+    """How to look for the surface of what was learned, which may be thin: everywhere on 128^3 to
+    255^3 cells, then only where the surface passes. Missed are pieces on their own that are thinner
+    than a cell of the former and that none of its corners meets."""
+    return Search(coarse=min(resolution, CAREFUL))
 
 
 def _check_kept(meshing: Meshing, what: str) -> None:

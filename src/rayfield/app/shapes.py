@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rayfield.app.display import Display
+from rayfield.app.export import careful
 from rayfield.app.gallery import Gallery, Shown
 from rayfield.app.meshfile import save_mesh
 from rayfield.app.source import Origin
@@ -25,7 +26,7 @@ from rayfield.data.shape_samples import (
 )
 from rayfield.geometry import meshio
 from rayfield.geometry.distance import inside_of
-from rayfield.geometry.marching import Search, extract
+from rayfield.geometry.marching import extract
 from rayfield.geometry.mesh import transform
 from rayfield.objectives.photometric import psnr
 from rayfield.objectives.pointwise import iou
@@ -130,7 +131,7 @@ class TrainedShape:
             box_max=(1.0, 1.0, 1.0),
             resolution=resolution,
             inside="above",
-            search=Search(coarse=resolution),
+            search=careful(resolution),
         )
         mesh = transform(mesh, np.array(self.run.record["world_from_scene"]))
         found = save_mesh(path, mesh, frame="world", force=force)
