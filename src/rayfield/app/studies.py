@@ -55,6 +55,11 @@ STUDIES: dict[str, Entry] = {
         "rayfield.studies.eikonal",
         "curves from their points, with and without the eikonal term and normals",
     ),
+    "supervision": Entry(
+        "rayfield.studies.supervision",
+        "insides or distances all over space against raw points: the same shapes and network",
+        "a closed mesh, or a folder of them",
+    ),
     "spectral-bias": Entry(
         "rayfield.studies.spectral_bias",
         "which frequencies a network learns first, against the theory; the same with features",

@@ -19,10 +19,10 @@ import torch
 from rayfield.core.types import Mesh
 from rayfield.geometry.marching import extract
 from rayfield.geometry.mesh import euler_number
-from rayfield.geometry.meshio import read_mesh, write_mesh
 from rayfield.studies import explicit_figure as figure
 from rayfield.studies.mesh_sequence import sequence, write_film
 from rayfield.studies.representations import Net, Target, explicit, follow, networks, target_of
+from rayfield.studies.shapes import kept
 from rayfield.studies.study import Findings, Report, Verdict, part
 
 SECONDS, FULL = 6.0, 100.0  # CPU time of training of each representation
@@ -38,8 +38,8 @@ NAMES = {"shape": (*EXPLICIT, *NETS), "torus": ON_TORUS}
 def run(folder: Path, *, full: bool, report: Report, data: Path | None) -> Findings:
     """Fit all, draw, and judge. `data`: another closed mesh in place of the built-in one."""
     seconds, steps = (FULL, FULL_STEPS) if full else (SECONDS, STEPS)
-    targets = {"shape": target_of(data or kept(folder / "shape.ply", shape()))}
-    targets["torus"] = target_of(kept(folder / "torus.ply", torus()))
+    targets = {"shape": target_of(data or kept(folder / "shape.ply", shape))}
+    targets["torus"] = target_of(kept(folder / "torus.ply", torus))
     whole = len(NAMES["shape"]) + len(NAMES["torus"]) + 1
     found: dict[str, Any] = {}
     done = 0
@@ -104,14 +104,6 @@ def _told(found: dict[str, Any]) -> str:
     if found["to_goal"] is None:
         return f"never (last {found['curve'][-1]['iou']:.3f})"
     return f"after {found['to_goal']['seconds']:.1f} CPU s, {found['to_goal']['step']:.0f} steps"
-
-
-def kept(path: Path, mesh: Mesh) -> Path:
-    """The file of a built-in target."""
-    if not path.exists():
-        write_mesh(path, mesh)
-    read_mesh(path)
-    return path
 
 
 def shape() -> Mesh:
