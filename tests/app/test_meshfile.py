@@ -32,5 +32,7 @@ def test_faces_that_cross_are_counted_and_said(tmp_path):
 
 
 def test_what_the_format_loses_is_said(tmp_path):
+    found = save_mesh(tmp_path / "cube.glb", cube(), frame="world", force=False)
+    assert "note: GLB is y-up by its standard" in of_mesh(found)
     found = save_mesh(tmp_path / "far.stl", moved(cube(), [1e6, 0, 0]), frame="world", force=False)
     assert "note: STL has single precision" in of_mesh(found)

@@ -28,6 +28,17 @@ def test_the_suffix_may_be_in_capitals_in_one_place_only(stored, named, tmp_path
     assert existing_image(tmp_path, named, LISTING) == tmp_path / stored
 
 
+def test_an_absolute_name_of_a_picture_inside_is_taken(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    name = str(tmp_path / "data" / "a.png")
+    assert existing_image(Path("data"), name, LISTING) == Path("data/a.png")
+    for outside in (str(tmp_path / "data" / ".." / "x.png"), str(tmp_path / "data2" / "a.png")):
+        with pytest.raises(DataError, match="not inside the data set"):
+            existing_image(Path("data"), outside, LISTING)
+
+
 @pytest.mark.parametrize("name", ["nothing", "folder", "x" * 5000, "\ud800"])
 def test_what_is_no_file_does_not_exist(name, tmp_path):
     (tmp_path / "folder").mkdir()

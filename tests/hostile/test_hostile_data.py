@@ -184,7 +184,7 @@ JSON_CASES: dict[str, tuple[Change, str]] = {
     "sizes disagree": (whole(w=12, h=11), "is 12x8 pixels, but its camera is 12x11"),
     "sizes swapped": (whole(w=8, h=12), "turn the picture by 90 degrees"),
     "fisheye": (whole(camera_model="OPENCV_FISHEYE"), "'OPENCV_FISHEYE' is not supported yet"),
-    "equirectangular": (whole(camera_model="EQUIRECTANGULAR"), "use PINHOLE, SIMPLE_PINHOLE"),
+    "equirectangular": (whole(camera_model="EQUIRECTANGULAR"), "estimate it as PINHOLE"),
     "model list": (whole(camera_model=["OPENCV"]), "is not supported yet"),
     "is_fisheye": (whole(is_fisheye=True), "fisheye is not supported yet"),
     "packed lens": (whole(distortion_params=[1] * 9), "distortion_params is not up to 6 numbers"),

@@ -13,8 +13,11 @@ from rayfield.geometry.meshio import write_mesh
 def save_mesh(path: Path, mesh: Mesh, *, frame: str, force: bool) -> dict[str, Any]:
     """Write a mesh; its file, the frame it is in, and its report, faces that cross counted too.
 
-    `notes` tell what the format could not keep, if anything. Raises as `write_mesh` does.
+    `notes` tell what the format keeps in another way or could not keep, if anything. Raises as
+    `write_mesh` does.
     """
-    lost = write_mesh(path, mesh, force=force)
+    notes = write_mesh(path, mesh, force=force)
+    if path.suffix.lower() == ".glb":
+        notes.append("GLB is y-up by its standard: your (x, y, z) are (x, z, -y) in the file")
     found = {"file": path.as_posix(), "frame": frame, **report(mesh, crossings=True)}
-    return found | {"notes": lost} if lost else found
+    return found | {"notes": notes} if notes else found

@@ -30,10 +30,12 @@ def existing_image(root: Path, name: str, listing: Path) -> Path | None:
     """The picture that `listing` names relative to `root`, with or without its suffix.
 
     The suffix may be in capitals in one place and not in the other. None where there is no such
-    file. Raises DataError for a name that leads out of `root`: absolute, with a drive or host,
-    with "..", or through a symbolic link.
+    file. Raises DataError for a name that leads out of `root`: an absolute one elsewhere, one
+    with a drive or host, with "..", or through a symbolic link.
     """
     cleaned = name.replace("\\", "/")
+    here = root.absolute().as_posix() + "/"
+    cleaned = cleaned.removeprefix(here)  # some tools write absolute names
     parts = [part for part in cleaned.split("/") if part not in ("", ".")]
     outside = cleaned.startswith("/") or re.match(r"[A-Za-z]:", cleaned) or ".." in parts
     if outside or not parts or "\0" in cleaned:

@@ -85,7 +85,8 @@ def _distortion(values: Values) -> tuple[float, ...]:
     fisheye = values.get("is_fisheye")
     if (model is not None and model not in PINHOLES) or fisheye:
         named = "fisheye" if fisheye else repr(model)
-        raise values.error(f"camera model {named} is not supported yet", f"use {_listed(PINHOLES)}")
+        fix = f"undistort the images, or estimate it as {_listed(PINHOLES)}"
+        raise values.error(f"camera model {named} is not supported yet", fix)
     packed = values.get("distortion_params")
     if packed is None:
         found = tuple(values.number(key) or 0.0 for key in DISTORTION_KEYS)
