@@ -34,7 +34,7 @@ def alpha_views(frames: tuple[Frame, ...]) -> list[View]:
 
     def decode(frame: Frame) -> View:
         size = (frame.camera.width, frame.camera.height)
-        picture = read_image(frame.path, size=size, downscale=frame.downscale)
+        picture = read_image(frame.path, size=size, downscale=frame.downscale, cutout=frame.cutout)
         opaque = np.full(picture.shape[:2], 255, np.uint8)
         return View(frame.camera, picture[..., 3] if picture.shape[-1] == 4 else opaque)
 

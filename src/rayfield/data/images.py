@@ -124,14 +124,19 @@ def shrink(image: UInt8[np.ndarray, "H W C"], factor: int) -> UInt8[np.ndarray, 
 
 
 def read_image(
-    path: Path, *, size: tuple[int, int] | None = None, downscale: int = 1
+    path: Path,
+    *,
+    size: tuple[int, int] | None = None,
+    downscale: int = 1,
+    cutout: Path | None = None,
 ) -> UInt8[np.ndarray, "H W C"]:
     """Decode an image file to RGB or straight-alpha RGBA, averaged over downscale^2 blocks.
 
     `size` is the (width, height) wanted after downscaling. The pixels are taken as stored; only
     where `size` fits the EXIF-turned picture and not the stored one is it turned. Greys become
     RGB, palettes and CMYK are converted, 16 bits are rounded to 8, of an animation the first
-    frame is taken, colour profiles are ignored. Raises DataError for anything else.
+    frame is taken, colour profiles are ignored. The brightness of the mask `cutout` becomes alpha,
+    in place of the picture's own. Raises DataError for anything else.
     """
     with _open(path) as image:
         try:
@@ -150,11 +155,21 @@ def read_image(
                 "do not change images after the scene was read",
             )
         pixels = _pixels(path, image)
+    if cutout is not None:
+        pixels = np.dstack([pixels[..., :3], _brightness(cutout, pixels.shape[:2])])
     return pixels if downscale == 1 else shrink(pixels, downscale)
 
 
 def _fits(stored: tuple[int, int], size: tuple[int, int], downscale: int) -> bool:
     return (stored[0] // downscale, stored[1] // downscale) == size
+
+
+def _brightness(mask: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "H W"]:
+    grey = read_image(mask)[..., 0]
+    if grey.shape != shape:
+        got, wanted = (f"{width}x{height}" for height, width in (grey.shape, shape))
+        raise DataError(mask, f"is a {got} mask for a {wanted} picture", "make both the same size")
+    return grey
 
 
 def read_mask(path: Path, *, size: tuple[int, int], downscale: int = 1) -> Bool[np.ndarray, "H W"]:

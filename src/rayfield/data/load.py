@@ -11,32 +11,34 @@ import torch
 
 from rayfield.core.check import DataError, UsageError
 from rayfield.core.types import Camera
-from rayfield.data import blender, colmap, llff, nerfstudio, ngp
+from rayfield.data import blender, colmap, dtu, llff, nerfstudio, ngp
+from rayfield.data.masks import used
 from rayfield.data.normalise import normalise
-from rayfield.data.scene import Capture, Frame, Scene, hold_out_test, intrinsics
+from rayfield.data.scene import Capture, Frame, MaskUse, Scene, hold_out_test, intrinsics
 from rayfield.data.strict_json import read_json_object
 from rayfield.math.rays import image_plane
 
 BYTES_LIMIT = 1_500_000_000
 EXPECTED = (
     "expected transforms_train.json (Blender), transforms.json (instant-ngp, nerfstudio), "
-    "sparse/0/cameras.bin, images.bin and points3D.bin beside images/ (COLMAP) "
-    "or poses_bounds.npy beside images/ (LLFF)"
+    "sparse/0/cameras.bin, images.bin and points3D.bin beside images/ (COLMAP), "
+    "poses_bounds.npy beside images/ (LLFF) or cameras_sphere.npz beside image/ (IDR, NeuS)"
 )
 LENS_CHECKS = 17
 
 
-def load_scene(path: Path, *, downscale: int = 1) -> Scene:
+def load_scene(path: Path, *, downscale: int = 1, masks: MaskUse | None = None) -> Scene:
     """Read a data set of posed pictures and normalise it; its format is told from its files.
 
     `downscale` averages pictures over blocks of that many pixels squared; where the training
-    pictures would take more than 1.5 GB it is raised, and a note says so. Pictures are decoded
-    later, by those who need them. Raises DataError for input that cannot be used.
+    pictures would take more than 1.5 GB it is raised, and a note says so. `masks` is what masks are
+    for; None: what they are for in data of this format. Pictures are decoded later, by those who
+    need them. Raises DataError for input that cannot be used.
     """
     if downscale < 1:
         raise UsageError(f"downscale is {downscale}; give 1 or more")
     capture = read_capture(path)
-    frames, note = hold_out_test(capture.frames)
+    frames, note = hold_out_test(used(capture, masks))
     notes = [*capture.notes, *([note] if note else [])]
     notes.extend(_check_lenses(capture.root, frames))
     factor = _affordable(frames, downscale)
@@ -59,7 +61,7 @@ def holds_scene(path: Path) -> bool:
     if not path.is_dir():
         return False
     listed = blender.detect(path) or (path / "transforms.json").is_file()
-    return listed or colmap.detect(path) or llff.detect(path)
+    return listed or dtu.detect(path) or colmap.detect(path) or llff.detect(path)
 
 
 def _reader(path: Path) -> Callable[[Path], Capture]:
@@ -73,6 +75,8 @@ def _reader(path: Path) -> Callable[[Path], Capture]:
     if (path / "transforms.json").is_file():
         document = read_json_object(path / "transforms.json")
         return nerfstudio.read if nerfstudio.detect(document) else ngp.read
+    if dtu.detect(path):
+        return dtu.read
     if colmap.detect(path):
         return colmap.read
     if llff.detect(path):

@@ -2,6 +2,7 @@
 
 World and scene are related by a similarity: world = world_from_scene @ scene.
 
+* The files name the subject's ball: it becomes the unit ball.
 * Bounded (pictures with alpha): the world's axes are kept; the cube [-1, 1]^3 is the smallest
   about the box of the visual hull, padded by a carving cell.
 * Unbounded: the mean up direction of the cameras becomes +z; the origin is the point nearest to
@@ -23,6 +24,7 @@ from rayfield.core.types import SceneTraits
 from rayfield.data.forward import forward_frustum
 from rayfield.data.hull import OPAQUE_FROM, alpha_views, hull_box
 from rayfield.data.images import image_info
+from rayfield.data.masks import remarks_on
 from rayfield.data.scene import Capture, Frame, Scene, intrinsics
 from rayfield.math.rays import project
 
@@ -140,6 +142,8 @@ def fingerprint(frames: tuple[Frame, ...]) -> str:
         pose = np.round(frame.camera.pose, 6) + 0.0  # no -0
         digest.update(repr((frame.name, frame.split, numbers, pose.tolist())).encode())
         digest.update(str(frame.path.stat().st_size).encode())
+        if frame.mask is not None and frame.mask_use != "off":
+            digest.update(f"{frame.mask_use} {frame.mask.stat().st_size}".encode())
     return digest.hexdigest()
 
 
@@ -158,13 +162,16 @@ def _training(capture: Capture) -> tuple[tuple[Frame, ...], Float[np.ndarray, "N
 
 
 def _bounded(
-    frames: tuple[Frame, ...], poses: Float[np.ndarray, "N 4 4"], notes: list[str]
+    capture: Capture, frames: tuple[Frame, ...], poses: Float[np.ndarray, "N 4 4"], notes: list[str]
 ) -> tuple[np.ndarray, float] | None:
     """world_from_scene and its scale from the pictures' alpha; None where they are opaque."""
     views = alpha_views(frames)
     transparent = np.mean([(view.alpha < OPAQUE_FROM).mean() for view in views])
     if transparent < TRANSPARENT_SHARE:
         return None
+    notes.extend(remarks_on(views, capture.root, capture.ball))
+    if capture.ball is not None:
+        return similarity(np.eye(3), *capture.ball), capture.ball.radius
     centre = _centre(poses, None)
     distances = np.linalg.norm(poses[:, :3, 3] - centre, axis=1)
     distance = max(float(np.median(distances)), 0.1 * float(distances.max()))
@@ -186,9 +193,9 @@ def _unbounded(
             "the cameras look away from each other: if that is not so, the poses are "
             "camera-from-world or in OpenCV's axes, and must be inverted or flipped"
         )
-    centre = _centre(poses, points)
+    centre = _centre(poses, points) if capture.ball is None else capture.ball.centre
     distances = np.linalg.norm(poses[:, :3, 3] - centre, axis=1)
-    scale = float(distances.max())
+    scale = float(distances.max()) if capture.ball is None else capture.ball.radius
     world_from_scene = similarity(upright(poses), centre, scale)
     nearest = _nearest(frames, points) if capture.nearest is None else capture.nearest
     cameras = [_moved(frame, world_from_scene, scale).camera for frame in frames]
@@ -207,8 +214,8 @@ def normalise(capture: Capture) -> Scene:
     """
     frames, poses = _training(capture)
     notes = list(capture.notes)
-    carrying = sum(image_info(frame.path).alpha for frame in frames)
-    found = _bounded(frames, poses, notes) if carrying == len(frames) else None
+    carrying = sum(bool(frame.cutout) or image_info(frame.path).alpha for frame in frames)
+    found = _bounded(capture, frames, poses, notes) if carrying == len(frames) else None
     if found is not None:
         world_from_scene, scale = found
         traits = SceneTraits(True, True, len(frames), BOUNDED_NEAR)

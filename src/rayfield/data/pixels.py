@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from scipy.ndimage import maximum_filter
 from torch import Tensor
 
@@ -25,6 +25,7 @@ DECODERS = 2
 # drawn from pixels within MARGIN of the subject, the rest from all pixels.
 SUBJECT_SHARE = 0.75
 MARGIN = 4
+SOLID = 128  # of 255: alpha from which a pixel is the subject's
 # unbounded scenes: far enough for every sky, and exact in float32
 FAR = 1e6
 
@@ -72,7 +73,16 @@ def view_image(frame: Frame) -> Float[Tensor, "H W 4"]:
 def _decode(frame: Frame) -> UInt8[np.ndarray, "H W C"]:
     camera = frame.camera
     size = (camera.width, camera.height)
-    return read_image(frame.path, size=size, downscale=frame.downscale)
+    return read_image(frame.path, size=size, downscale=frame.downscale, cutout=frame.cutout)
+
+
+def view_subject(frame: Frame) -> Bool[Tensor, "H W"] | None:
+    """What of a picture its mask, however it is used, or its alpha keeps; None without either."""
+    size = (frame.camera.width, frame.camera.height)
+    if frame.mask is not None and frame.mask_use != "cut":
+        return torch.from_numpy(read_mask(frame.mask, size=size, downscale=frame.downscale))
+    pixels = _decode(frame)
+    return torch.from_numpy(pixels[..., 3] >= SOLID) if pixels.shape[-1] == 4 else None
 
 
 class PixelSampler:
@@ -209,21 +219,21 @@ def _subject_pixels(pixels: UInt8[Tensor, "P C"], cameras: list[Camera]) -> Tens
 
 def _load_masks(frames: tuple[Frame, ...]) -> Int[Tensor, " V"] | None:
     """Numbers of the pixels that masks keep, None where no picture has a mask."""
-    if not any(frame.mask for frame in frames):
+    if not any(frame.skipped for frame in frames):
         return None
     kept = []
     for frame in frames:
         camera = frame.camera
-        if frame.mask is None:
+        if frame.skipped is None:
             kept.append(np.ones(camera.width * camera.height, bool))
         else:
             size = (camera.width, camera.height)
-            mask = read_mask(frame.mask, size=size, downscale=frame.downscale)
+            mask = read_mask(frame.skipped, size=size, downscale=frame.downscale)
             kept.append(mask.reshape(-1))
     keep = np.concatenate(kept)
     valid = np.flatnonzero(keep)
     if len(valid) == 0:
-        path = next(frame.mask for frame in frames if frame.mask)
+        path = next(frame.skipped for frame in frames if frame.skipped)
         raise DataError(path, "and all other masks are black", "white marks the pixels to use")
     log.info("masks: %.0f %% of the pixels are used", 100 * keep.mean())
     return torch.from_numpy(valid)

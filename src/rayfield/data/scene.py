@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -15,13 +16,24 @@ from rayfield.core.types import Camera, SceneTraits
 TEST_EVERY = 8
 SHOWN_NAMES = 5
 
+MaskUse = Literal["cut", "skip", "off"]
+"""What a mask is for: "cut" makes it the alpha of its picture, "skip" leaves its black pixels out
+of training, "off" trains on the whole picture."""
+
+
+class Ball(NamedTuple):
+    """The ball about a subject, in the world."""
+
+    centre: Float[np.ndarray, " 3"]
+    radius: float
+
 
 @dataclass(frozen=True)
 class Frame:
     """One posed picture: `name` is its path in the data set, `split` train, val or test.
 
     `camera` describes the picture after averaging over blocks of `downscale`^2 stored pixels.
-    `mask` is a picture whose black pixels are not to be learnt from.
+    `mask` is a picture that is white where the subject, or what can be used, is seen.
     """
 
     name: str
@@ -29,14 +41,26 @@ class Frame:
     path: Path
     split: str
     mask: Path | None = None
+    mask_use: MaskUse = "skip"
     downscale: int = 1
+
+    @property
+    def cutout(self) -> Path | None:
+        """The mask that becomes the picture's alpha."""
+        return self.mask if self.mask_use == "cut" else None
+
+    @property
+    def skipped(self) -> Path | None:
+        """The mask whose black pixels are not to be learned from."""
+        return self.mask if self.mask_use == "skip" else None
 
 
 @dataclass(frozen=True)
 class Capture:
     """A data set as its files say: camera poses are world_from_camera, points in the world.
 
-    `nearest`: the depth of the content nearest to any camera, where the files tell.
+    `nearest`: the depth of the content nearest to any camera, where the files tell. `ball`: where
+    the subject is, where they tell.
     """
 
     root: Path
@@ -45,6 +69,7 @@ class Capture:
     points: Float[np.ndarray, "N 3"] | None
     notes: tuple[str, ...]
     nearest: float | None = None
+    ball: Ball | None = None
 
 
 @dataclass(frozen=True)
