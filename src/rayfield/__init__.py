@@ -13,7 +13,7 @@ Arrays in and out are numpy; poses, depths and meshes are in the world's frame a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 # Bound first: the verb below then keeps the name that it shares with the package.
 from rayfield import train as _train  # noqa: F401
@@ -36,20 +36,21 @@ def train(
     downscale: int = 1,
     seed: int = 0,
     settings: dict[str, Any] | None = None,
+    masks: Literal["cut", "skip", "off"] | None = None,
 ) -> Learned:
     """Train a method on posed photos into the new run folder `out`.
 
     `preset` names one of the method's configurations. `steps`, `seconds` of training: whichever
     ends first; neither: the method's own number of steps. `downscale` averages pixels over
-    squares; `settings` changes fields of the method's Config. Raises what rayfield.core.check
-    defines: UsageError, DataError, RayfieldError.
+    squares; `settings` changes fields of the method's Config. `masks` of photos cut the subject
+    out, or only skip their black pixels, or are off; None: as is usual for their format. Raises
+    what rayfield.core.check defines: UsageError, DataError, RayfieldError.
     """
     from rayfield.app import training
 
     limit = None if seconds is None else float(seconds)
-    plan = training.Plan(
-        preset, steps, limit, downscale, seed, training.settings_of(settings or {})
-    )
+    texts = training.settings_of(settings or {})
+    plan = training.Plan(preset, steps, limit, downscale, seed, texts, masks=masks)
     return training.train(method, data, out, plan=plan)
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 from rayfield.core.check import DataError
 from rayfield.data import dtu
 from rayfield.data.load import holds_scene, load_scene, read_capture
-from rayfield.data.pixels import PixelSampler, view_image, view_subject
+from rayfield.data.photo import view_image, view_subject
+from rayfield.data.pixels import PixelSampler
 from rayfield.math.rays import camera_rays, project
 
 COUNT, WIDTH, HEIGHT = 11, 24, 16
@@ -115,7 +116,7 @@ def test_masks_may_be_left_out_or_only_keep_pixels_out(root):
     assert not whole.traits.bounded
     assert not whole.traits.alpha
     np.testing.assert_allclose(whole.world_from_scene[:3, 3], CENTRE)
-    assert np.linalg.norm(whole.world_from_scene[:3, 0]) == pytest.approx(RADIUS)
+    assert np.linalg.norm(whole.world_from_scene[:3, 0]) == pytest.approx(2 * RADIUS)
     assert len(PixelSampler(whole)) == 9 * WIDTH * HEIGHT
     skipping = load_scene(root, masks="skip")
     assert not skipping.traits.alpha
@@ -144,7 +145,8 @@ def test_other_names_of_folders_are_found(root, pictures, masks, cameras_file):
     (root / "mask").rename(root / masks)
     (root / "cameras_sphere.npz").rename(root / cameras_file)
     for path in (root / pictures).iterdir():
-        Image.open(path).convert("RGB").save(path.with_suffix(".jpg"))
+        with Image.open(path) as stored:
+            stored.convert("RGB").save(path.with_suffix(".jpg"))
         path.unlink()
     scene = load_scene(root)
     assert scene.traits.alpha
@@ -172,7 +174,9 @@ def test_without_scale_mats_the_subject_is_found_by_its_silhouettes(root):
 def repaint(root, paint):
     """Change every mask by a function of its pixels."""
     for path in (root / "mask").iterdir():
-        Image.fromarray(paint(np.array(Image.open(path)))).save(path)
+        with Image.open(path) as stored:
+            pixels = np.array(stored)
+        Image.fromarray(paint(pixels)).save(path)
 
 
 def test_odd_masks_are_told(root):
@@ -209,7 +213,7 @@ def drop(name):
 
 def other_size(root):
     path = root / "mask" / "003.png"
-    Image.open(path).resize((12, 8)).save(path)
+    Image.new("L", (12, 8)).save(path)
 
 
 def fewer(folder):

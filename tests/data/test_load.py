@@ -10,7 +10,8 @@ import pytest
 from rayfield.core.check import DataError, UsageError
 from rayfield.data import load
 from rayfield.data.load import load_scene, read_capture
-from rayfield.data.pixels import PixelSampler, view_image
+from rayfield.data.photo import view_image
+from rayfield.data.pixels import PixelSampler
 
 FORMATS = ("blender", "ngp", "nerfstudio", "colmap")
 

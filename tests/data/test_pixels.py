@@ -13,7 +13,8 @@ from PIL import Image
 from rayfield.core.check import DataError
 from rayfield.core.types import SceneTraits
 from rayfield.data.load import load_scene
-from rayfield.data.pixels import FAR, PixelSampler, camera_rays, view_image, view_rays
+from rayfield.data.photo import view_image
+from rayfield.data.pixels import FAR, PixelSampler, camera_rays, view_rays
 from rayfield.math.rays import project
 
 

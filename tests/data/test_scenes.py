@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from rayfield.core.check import DataError
-from rayfield.data import pixels
+from rayfield.data import photo, pixels
 from rayfield.data.load import load_scene
 from rayfield.data.scenes import (
     TOGETHER,
@@ -58,7 +58,7 @@ def test_every_subject_lies_in_the_common_cube(toys):
     """The rays of all opaque pixels meet it."""
     for scene in toys.scenes:
         for frame in scene.split("train"):
-            rays, image = pixels.view_rays(scene, frame), pixels.view_image(frame)
+            rays, image = pixels.view_rays(scene, frame), photo.view_image(frame)
             near, far = ray_box(rays.origins, rays.directions)
             assert (far > near)[image[..., 3].reshape(-1) > 0.5].all()
 
@@ -100,7 +100,7 @@ def test_rays_of_a_batch_carry_the_number_of_their_photo(toys):
     ):
         centre = frames[number].camera.pose[:3, 3]
         np.testing.assert_allclose(origin.numpy(), centre, atol=1e-6)
-        picture = pixels.view_image(frames[number]).reshape(-1, 4)
+        picture = photo.view_image(frames[number]).reshape(-1, 4)
         assert (picture - rgba).abs().amax(-1).min() < 1e-6
 
 

@@ -11,7 +11,8 @@ import torch
 from rayfield.core.check import UsageError
 from rayfield.core.types import RayBatch, Rays, SceneTraits
 from rayfield.data.load import load_scene
-from rayfield.data.pixels import PixelSampler, view_image, view_rays
+from rayfield.data.photo import view_image
+from rayfield.data.pixels import PixelSampler, view_rays
 from rayfield.fields.nerf_mlp import NerfMLP
 from rayfield.math.rays import ray_box
 from rayfield.methods import nerf

@@ -11,7 +11,8 @@ import torch
 from rayfield.core.check import UsageError
 from rayfield.core.types import RayBatch, Rays, SceneTraits
 from rayfield.data.load import load_scene
-from rayfield.data.pixels import PixelSampler, view_image, view_rays
+from rayfield.data.photo import view_image
+from rayfield.data.pixels import PixelSampler, view_rays
 from rayfield.data.scenes import Scenes, ScenesSampler, load_scenes
 from rayfield.data.synthetic import Solid, toy, write_scene, write_toys
 from rayfield.fields.srn import SceneNetworks, start_depth

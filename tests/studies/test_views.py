@@ -10,7 +10,7 @@ import torch
 
 from rayfield.core.check import DataError
 from rayfield.core.types import Rendered
-from rayfield.data.pixels import view_image
+from rayfield.data.photo import view_image
 from rayfield.studies import views
 
 

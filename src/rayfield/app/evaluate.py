@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from rayfield.app import figures
 from rayfield.app.field import TrainedField, background_of
 from rayfield.app.photos import scene_of
 from rayfield.app.preview import composited
 from rayfield.core.check import DataError
-from rayfield.data.pixels import view_image
+from rayfield.data.photo import view_image, view_subject
 from rayfield.data.scene import TEST_EVERY, Frame, Scene
 from rayfield.objectives.photometric import WINDOW, psnr, ssim
 from rayfield.objectives.pointwise import iou
@@ -30,7 +32,8 @@ class Measured(NamedTuple):
     """A photo of a scene and how close what a field shows in its place comes.
 
     `ssim` is None for pictures smaller than its window, `outline` for scenes without alpha: the
-    intersection over union of what is more than half opaque.
+    intersection over union of what is more than half opaque. `masked` is the PSNR of the pixels
+    that a mask or alpha keeps, None without any.
     """
 
     field: TrainedField
@@ -39,6 +42,7 @@ class Measured(NamedTuple):
     psnr: float
     ssim: float | None
     outline: float | None = None
+    masked: float | None = None
 
 
 def evaluate(
@@ -86,7 +90,8 @@ def measure(
         if scene.traits.alpha:
             solid = view_image(frame)[..., 3] > SOLID
             outline = float(iou(torch.from_numpy(view.opacity), solid))
-        found.append(Measured(field, scene, frame, float(psnr(a, b)), similar, outline))
+        masked = masked_psnr(a, b, frame)
+        found.append(Measured(field, scene, frame, float(psnr(a, b)), similar, outline, masked))
         if save_renders:
             folder = field.run.renders / split
             folder.mkdir(parents=True, exist_ok=True)
@@ -95,14 +100,30 @@ def measure(
     return found
 
 
+def masked_psnr(
+    rendered: Float[Tensor, "H W 3"], photo: Float[Tensor, "H W 3"], frame: Frame
+) -> float | None:
+    """PSNR over the pixels that the photo's mask or alpha keeps; None where there are none."""
+    kept = view_subject(frame)
+    if kept is None or not kept.any():
+        return None
+    return float(psnr(rendered[kept][:, None], photo[kept][:, None]))
+
+
 def means(measured: Sequence[Measured]) -> dict[str, float | str | None]:
     """Mean PSNR and SSIM over views, one at least; with alpha, IoU of silhouettes too."""
     similar = [one.ssim for one in measured if one.ssim is not None]
     outlines = [one.outline for one in measured if one.outline is not None]
-    return {
+    masked = [one.masked for one in measured if one.masked is not None]
+    found = {
         "psnr": _json(sum(one.psnr for one in measured) / len(measured)),
         "ssim": sum(similar) / len(similar) if similar else None,
-    } | ({"silhouette_iou": sum(outlines) / len(outlines)} if outlines else {})
+    }
+    if masked:
+        found["psnr_masked"] = _json(sum(masked) / len(masked))
+    if outlines:
+        found["silhouette_iou"] = sum(outlines) / len(outlines)
+    return found
 
 
 def views(measured: Sequence[Measured]) -> list[dict[str, Any]]:
@@ -114,7 +135,9 @@ def protocol(measured: Sequence[Measured]) -> dict[str, Any]:
     """How it was measured."""
     published = not any(_held_out(one.scene) for one in measured)
     sizes = {(one.frame.camera.width, one.frame.camera.height) for one in measured}
-    return {
+    kept = any(one.masked is not None for one in measured)
+    masked = "pixels that the mask or alpha keeps, as psnr" if kept else None
+    return ({"psnr_masked": masked} if masked else {}) | {
         "psnr": "all pixels of an image, float in [0, 1]; mean over images",
         "ssim": "gaussian 11x11 sigma 1.5 valid; mean over images",
         "background": background_of(measured[0].field.traits).tolist(),

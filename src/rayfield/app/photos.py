@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from torch import nn
 
@@ -15,7 +15,7 @@ from rayfield.app.gallery import Gallery
 from rayfield.app.preview import scene_gallery
 from rayfield.app.source import Origin
 from rayfield.core.check import DataError
-from rayfield.core.types import SceneTraits
+from rayfield.core.types import MaskUse, SceneTraits
 from rayfield.data.load import load_scene
 from rayfield.data.pixels import PixelSampler
 from rayfield.data.scene import Scene
@@ -66,9 +66,9 @@ class Photos:
         return scene_gallery(run, method, model, cfg=cfg, scene=self.scene, display=display)
 
 
-def open_photos(path: Path, *, cfg: Any, downscale: int) -> Photos:
+def open_photos(path: Path, *, cfg: Any, downscale: int, masks: MaskUse | None = None) -> Photos:
     """The posed photos in a folder. Raises DataError. `cfg` changes nothing here."""
-    return Photos(load_scene(path, downscale=downscale))
+    return Photos(load_scene(path, downscale=downscale, masks=masks))
 
 
 def scene_of(run: Run) -> Scene:
@@ -80,7 +80,7 @@ def scene_of(run: Run) -> Scene:
     if number is not None:
         return scenes_of(run).scenes[number]
     data = run.record["data"]
-    scene = load_scene(run.find_data(), downscale=data["downscale"])
+    scene = load_scene(run.find_data(), downscale=data["downscale"], masks=masks_of(run))
     check_unchanged(run, scene.root, scene.fingerprint)
     return scene
 
@@ -88,9 +88,15 @@ def scene_of(run: Run) -> Scene:
 def scenes_of(run: Run) -> Scenes:
     """The data of a class's run, read anew. Raises DataError if it is gone or has changed."""
     data = run.record["data"]
-    scenes = load_scenes(run.find_data(), downscale=data["downscale"])
+    scenes = load_scenes(run.find_data(), downscale=data["downscale"], masks=masks_of(run))
     check_unchanged(run, scenes.root, scenes.fingerprint)
     return scenes
+
+
+def masks_of(run: Run) -> MaskUse | None:
+    """What masks of a run's photos were asked to be for; None: what their format has them for."""
+    use = run.record["data"].get("masks")
+    return cast(MaskUse, use) if use in get_args(MaskUse) else None
 
 
 def check_unchanged(run: Run, root: Path, fingerprint: str) -> None:

@@ -16,7 +16,7 @@ from rayfield.app.contract import RayMethod
 from rayfield.app.display import Display
 from rayfield.app.field import background_of, render_view
 from rayfield.app.gallery import Gallery, Shown, Words
-from rayfield.data.pixels import view_image
+from rayfield.data.photo import view_image
 from rayfield.data.scene import Frame, Scene
 from rayfield.objectives.photometric import psnr
 from rayfield.train.run import Run

@@ -14,7 +14,7 @@ from rayfield.app.photos import Photos, open_photos
 from rayfield.app.preview import scene_gallery
 from rayfield.app.source import Origin
 from rayfield.app.trained_class import keep_cameras
-from rayfield.core.types import SceneTraits
+from rayfield.core.types import MaskUse, SceneTraits
 from rayfield.data.scene import Remarks, shortened
 from rayfield.data.scenes import Scenes, ScenesSampler, holds_scenes, load_scenes
 from rayfield.train.run import Run, describe_data
@@ -72,11 +72,14 @@ class SceneClass:
         return scene_gallery(run, method, model, cfg=cfg, scene=scene, display=display, image=0)
 
 
-def open_scenes(path: Path, *, cfg: Any, downscale: int) -> Photos | SceneClass:
+def open_scenes(
+    path: Path, *, cfg: Any, downscale: int, masks: MaskUse | None = None
+) -> Photos | SceneClass:
     """The posed photos in a folder, or of all scenes in its subfolders. Raises DataError."""
     if holds_scenes(path):
-        return SceneClass(load_scenes(path, downscale=downscale), downscale=downscale)
-    return open_photos(path, cfg=cfg, downscale=downscale)
+        scenes = load_scenes(path, downscale=downscale, masks=masks)
+        return SceneClass(scenes, downscale=downscale)
+    return open_photos(path, cfg=cfg, downscale=downscale, masks=masks)
 
 
 def counts_of(scenes: Scenes) -> dict[str, int]:

@@ -117,9 +117,10 @@ def _row(name: str, values: dict[str, Any]) -> str:
 
 def _ending(found: dict[str, Any], run: Run) -> list[str]:
     """The means over all views, how they were measured, and where more is to be seen."""
-    outline = found.get("silhouette_iou")
+    outline, masked = found.get("silhouette_iou"), found.get("psnr_masked")
     return [
         _row(f"mean of {found['protocol']['images']} {found['split']} views", found),
+        *([] if masked is None else [f"PSNR inside masks {float(masked):.2f}"]),
         *([] if outline is None else [f"IoU of silhouettes {outline:.4f}"]),
         f"protocol: {'; '.join(f'{k}: {v}' for k, v in found['protocol'].items())}",
         f"pictures: {run.figures / 'evaluation.png'}   values: {run.metrics}",

@@ -17,7 +17,8 @@ from rayfield.app.gallery import Gallery, Shown, Words
 from rayfield.app.photos import Photos
 from rayfield.app.source import Origin, Source
 from rayfield.app.surfaces import clay, frame_of, orbit, stood
-from rayfield.core.types import Mesh
+from rayfield.core.check import UsageError
+from rayfield.core.types import MaskUse, Mesh
 from rayfield.data.load import load_scene
 from rayfield.data.pointfiles import usual_up
 from rayfield.data.points import CloudTraits, PointSampler, read_points
@@ -71,14 +72,23 @@ class PointTarget:
         return Gallery(run, model, draw, target=target, display=display, words=words)
 
 
-def open_target(path: Path, *, cfg: Any, downscale: int, drop_invalid: bool = False) -> Source:
+def open_target(
+    path: Path,
+    *,
+    cfg: Any,
+    downscale: int,
+    drop_invalid: bool = False,
+    masks: MaskUse | None = None,
+) -> Source:
     """The posed photos in a folder, `cfg.views` of them in a batch; the points or mesh of a file.
 
     Raises DataError.
     """
     if path.is_file():
+        if masks is not None:
+            raise UsageError("--masks is for photos; leave it out")
         return PointTarget(Points(read_points(path, drop_invalid=drop_invalid)))
-    return Photos(load_scene(path, downscale=downscale), views=cfg.views)
+    return Photos(load_scene(path, downscale=downscale, masks=masks), views=cfg.views)
 
 
 def mesh_picture(mesh: Mesh) -> UInt8[np.ndarray, "S S 3"]:

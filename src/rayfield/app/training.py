@@ -19,7 +19,7 @@ from rayfield.app.contract import Method
 from rayfield.app.display import Display, Quiet
 from rayfield.app.field import method_named
 from rayfield.app.learned import Learned, open_learned
-from rayfield.app.photos import check_unchanged, open_photos
+from rayfield.app.photos import check_unchanged, masks_of, open_photos
 from rayfield.app.pictures import open_picture, open_samples
 from rayfield.app.prepare import Kernels, kernels_for, prepare
 from rayfield.app.scene_class import open_scenes
@@ -28,6 +28,7 @@ from rayfield.app.shape_class import open_shapes
 from rayfield.app.source import Source
 from rayfield.app.target import open_target
 from rayfield.core.check import UsageError
+from rayfield.core.types import MaskUse
 from rayfield.kernels.pool import available_cores
 from rayfield.train.lock import locked
 from rayfield.train.loop import fit
@@ -45,6 +46,7 @@ READERS: dict[str, Callable[..., Source]] = {
     "target": open_target,
     "shapes": open_shapes,
 }
+PHOTOS = ("photos", "scenes", "target")
 GEOMETRY = ("samples", "points", "target", "shapes")  # whose files may hold what is no number
 
 
@@ -55,7 +57,8 @@ class Plan:
     `preset`: one of the method's configurations; None: its default. `steps`, `seconds`: the
     budget of training, whichever ends first; neither: the method's own.
     `settings`: texts `field=value` for the method's Config. `drop_invalid`: leave out points and
-    vertices that are not finite numbers, instead of refusing the file.
+    vertices that are not finite numbers, instead of refusing the file. `masks`: what masks of
+    photos are for, as in `data.scene.MaskUse`; None: what their format has them for.
     """
 
     preset: str | None = None
@@ -65,6 +68,7 @@ class Plan:
     seed: int = 0
     settings: tuple[str, ...] = ()
     drop_invalid: bool = False
+    masks: MaskUse | None = None
 
 
 def train(
@@ -88,7 +92,7 @@ def train(
     chosen = method_named(method)
     _budget(plan.steps, plan.seconds, start)
     with _preparing(display, kernels=kernels_for(entry, start)):
-        how = _how(entry.learns, plan.downscale, drop_invalid=plan.drop_invalid)
+        how = _how(entry.learns, plan.downscale, drop_invalid=plan.drop_invalid, masks=plan.masks)
         source = READERS[entry.learns](Path(data), cfg=start, **how)
         for line in source.lines():
             display.note(line)
@@ -100,7 +104,7 @@ def train(
         record = Record(
             method=method,
             config=dataclasses.asdict(cfg),
-            data={**origin.data, "drop_invalid": plan.drop_invalid},
+            data={**origin.data, "drop_invalid": plan.drop_invalid, "masks": plan.masks},
             world_from_scene=origin.world_from_scene,
             traits=origin.traits,
             seed=plan.seed,
@@ -128,7 +132,7 @@ def resume(path: Path | str, *, display: Display | None = None) -> Learned:
     chosen = method_named(name)
     with _preparing(display, kernels=kernels_for(entry, cfg)):
         root, downscale = run.find_data(), run.record["data"]["downscale"]
-        how = _how(entry.learns, downscale, drop_invalid=run.drop_invalid)
+        how = _how(entry.learns, downscale, drop_invalid=run.drop_invalid, masks=masks_of(run))
         source = READERS[entry.learns](root, cfg=cfg, **how)
         check_unchanged(run, root, source.origin(run.path).data["fingerprint"])
         sampler = source.sampler
@@ -137,12 +141,15 @@ def resume(path: Path | str, *, display: Display | None = None) -> Learned:
     return open_learned(run.path)
 
 
-def _how(learns: str, downscale: int, *, drop_invalid: bool) -> dict[str, Any]:
+def _how(learns: str, downscale: int, *, drop_invalid: bool, masks: str | None) -> dict[str, Any]:
     """What a reader is told beside the Config."""
     if drop_invalid and learns not in GEOMETRY:
         raise UsageError("--drop-invalid is for points and meshes; leave it out")
+    if masks is not None and learns not in PHOTOS:
+        raise UsageError("--masks is for photos; leave it out")
     dropping = {"drop_invalid": True} if drop_invalid else {}
-    return {"downscale": downscale, **dropping}
+    masking = {} if masks is None else {"masks": masks}
+    return {"downscale": downscale, **dropping, **masking}
 
 
 def _preset(name: str, method: Any, preset: str | None) -> Any:

@@ -40,6 +40,8 @@ class Train(Common):
     """average photos over NxN pixels"""
     drop_invalid: Flag = False
     """leave out points and vertices of the data that are not finite numbers"""
+    masks: Annotated[Literal["cut", "skip", "off"] | None, told()] = None
+    """masks of photos: cut the subject out, skip black pixels, or off; default: as their format"""
     seed: Annotated[int, arg(metavar="N")] = 0
     """seed of all randomness"""
     set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FIELD=VALUE")] = ()
@@ -54,7 +56,7 @@ class Train(Common):
         from rayfield.app.training import Plan, train
 
         budget = (self.preset, self.steps, self.seconds, self.downscale, self.seed)
-        plan = Plan(*budget, self.set, self.drop_invalid)
+        plan = Plan(*budget, self.set, self.drop_invalid, self.masks)
         out = self.output or Path("runs") / f"{self.method}-{data.resolve().name}"
         return Result(
             *summary.of_training(train(self.method, data, out, plan=plan, display=display))

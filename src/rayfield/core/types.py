@@ -15,7 +15,7 @@ Conventions (tested in tests/core/test_conventions.py, told in docs/conventions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, NewType, TypeVar
+from typing import Annotated, Literal, NamedTuple, NewType, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -31,6 +31,10 @@ NO_FILE = File("")
 T = TypeVar("T")
 FROM_DATA = "follows from the data"
 FromData = Annotated[T, FROM_DATA]
+
+# What a mask of a photo is for: "cut" makes it the photo's alpha, "skip" leaves its black pixels
+# out of training, "off" trains on the whole photo.
+MaskUse = Literal["cut", "skip", "off"]
 
 
 @dataclass(frozen=True)

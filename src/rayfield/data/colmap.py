@@ -19,7 +19,7 @@ from rayfield.data.colmap_model import (
 from rayfield.data.files import existing_image, fit_to_image
 from rayfield.data.images import SUFFIXES, image_info
 from rayfield.data.poses import rigid
-from rayfield.data.scene import Capture, Frame, Remarks, in_natural_order, shortened
+from rayfield.data.scene import Capture, Frame, Masks, Remarks, in_natural_order, shortened
 
 FILES = ("cameras.bin", "images.bin", "points3D.bin")
 SUPPORTED = "SIMPLE_PINHOLE, PINHOLE, SIMPLE_RADIAL, RADIAL, OPENCV or FULL_OPENCV"
@@ -84,7 +84,7 @@ def _camera(lens: ColmapCamera, image: ColmapImage, path: Path) -> Camera:
 
 
 def read(root: Path) -> Capture:
-    """Read the largest binary model of a folder, with its sparse points.
+    """Read the largest binary model of a folder, with its sparse points, and masks in masks/.
 
     Registered pictures that do not exist, and pictures without pose, are noted. Raises DataError
     on input that cannot be used.
@@ -116,7 +116,8 @@ def read(root: Path) -> Capture:
     if len(points) == 0:
         notes = (*notes, "the model has no sparse points")
     notes = (*notes, *remarks.sentences(len(images)), *_without_pose(pictures, frames))
-    return Capture(root, "colmap", in_natural_order(frames), points, notes)
+    masks = Masks(root / "masks", "skip")
+    return Capture(root, "colmap", in_natural_order(frames), points, notes, masks=masks)
 
 
 def _without_pose(pictures: Path, frames: list[Frame]) -> tuple[str, ...]:

@@ -18,9 +18,9 @@ from scipy.linalg import rq
 from rayfield.core.check import DataError
 from rayfield.core.types import Camera
 from rayfield.data.images import image_info
-from rayfield.data.masks import paired, pictures_in
+from rayfield.data.masks import pictures_in
 from rayfield.data.poses import rigid
-from rayfield.data.scene import Ball, Capture, Frame
+from rayfield.data.scene import Ball, Capture, Frame, Masks
 from rayfield.geometry.arrayfile import names_in, read_npz
 
 FILES = ("cameras_sphere.npz", "cameras.npz", "cameras_large.npz")
@@ -140,17 +140,19 @@ def read(root: Path) -> Capture:
     worlds, scales = read_matrices(path)
     pictures = pictures_in(folder, root)
     _checked(path, worlds, scales, len(pictures))
-    masks = paired(root, pictures, next((root / n for n in MASKS if (root / n).is_dir()), None))
+    masks = next((root / name for name in MASKS if (root / name).is_dir()), root / MASKS[0])
     frames = []
-    for number, (picture, mask) in enumerate(zip(pictures, masks, strict=True)):
+    for number, picture in enumerate(pictures):
         info = image_info(picture)
         lens, pose = decompose(worlds[number], path, f"world_mat_{number}")
         fx, fy, cx, cy = (float(x) for x in lens + np.array([0, 0, 0.5, 0.5]))
         camera = Camera(info.width, info.height, fx, fy, cx, cy, pose)
         name = picture.relative_to(root).as_posix()
-        frames.append(Frame(name, camera, picture, "train", mask=mask, mask_use="cut"))
+        frames.append(Frame(name, camera, picture, "train"))
     notes = [f"{path.name} is used, not {other.name}" for other in found[1:]]
     ball = ball_of(scales, path)
     if ball is None:
         notes.append(f"{path.name} has no scale_mat: the subject is looked for in the pictures")
-    return Capture(root, "dtu", tuple(frames), None, tuple(notes), ball=ball)
+    return Capture(
+        root, "dtu", tuple(frames), None, tuple(notes), ball=ball, masks=Masks(masks, "cut")
+    )

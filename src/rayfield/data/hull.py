@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from rayfield.core.types import Camera
-from rayfield.data.images import read_image
+from rayfield.data.photo import decode
 from rayfield.data.scene import Frame
 from rayfield.math.rays import project
 
@@ -32,14 +32,13 @@ def alpha_views(frames: tuple[Frame, ...]) -> list[View]:
     """Cameras and alpha of up to 40 evenly chosen frames; opaque where a picture has none."""
     step = max(1, -(-len(frames) // MAX_VIEWS))
 
-    def decode(frame: Frame) -> View:
-        size = (frame.camera.width, frame.camera.height)
-        picture = read_image(frame.path, size=size, downscale=frame.downscale, cutout=frame.cutout)
+    def look(frame: Frame) -> View:
+        picture = decode(frame)
         opaque = np.full(picture.shape[:2], 255, np.uint8)
         return View(frame.camera, picture[..., 3] if picture.shape[-1] == 4 else opaque)
 
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(decode, frames[::step]))
+        return list(pool.map(look, frames[::step]))
 
 
 def hull_box(

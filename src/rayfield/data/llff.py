@@ -19,7 +19,7 @@ from rayfield.core.types import Camera
 from rayfield.data.files import contents, fit_to_image
 from rayfield.data.images import SUFFIXES, image_info
 from rayfield.data.poses import rigid
-from rayfield.data.scene import Capture, Frame, Remarks, in_natural_order
+from rayfield.data.scene import Capture, Frame, Masks, Remarks, in_natural_order
 
 FILE = "poses_bounds.npy"
 MAX_BYTES = 100_000_000
@@ -91,7 +91,8 @@ def read(root: Path) -> Capture:
         frames.append(Frame(name, camera, picture, "train"))
     notes = remarks.sentences(len(rows))
     found = Capture(root, "llff", in_natural_order(frames), None, notes)
-    return replace(found, nearest=float(rows[:, 15].min()))
+    masks = Masks(root / "masks", "skip")
+    return replace(found, nearest=float(rows[:, 15].min()), masks=masks)
 
 
 def _pictures(root: Path) -> Path:

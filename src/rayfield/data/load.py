@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from rayfield.core.check import DataError, UsageError
-from rayfield.core.types import Camera
+from rayfield.core.types import Camera, MaskUse
 from rayfield.data import blender, colmap, dtu, llff, nerfstudio, ngp
 from rayfield.data.masks import used
 from rayfield.data.normalise import normalise
-from rayfield.data.scene import Capture, Frame, MaskUse, Scene, hold_out_test, intrinsics
+from rayfield.data.scene import Capture, Frame, Scene, hold_out_test, intrinsics
 from rayfield.data.strict_json import read_json_object
 from rayfield.math.rays import image_plane
 
@@ -38,8 +38,9 @@ def load_scene(path: Path, *, downscale: int = 1, masks: MaskUse | None = None) 
     if downscale < 1:
         raise UsageError(f"downscale is {downscale}; give 1 or more")
     capture = read_capture(path)
-    frames, note = hold_out_test(used(capture, masks))
-    notes = [*capture.notes, *([note] if note else [])]
+    frames, masking = used(capture, masks)
+    frames, held = hold_out_test(frames)
+    notes = [*capture.notes, *(note for note in (masking, held) if note)]
     notes.extend(_check_lenses(capture.root, frames))
     factor = _affordable(frames, downscale)
     if factor > downscale:

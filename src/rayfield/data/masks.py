@@ -4,62 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
 from rayfield.core.check import DataError
+from rayfield.core.types import MaskUse
 from rayfield.data.hull import View
 from rayfield.data.images import SUFFIXES, image_info
-from rayfield.data.scene import Ball, Capture, Frame, MaskUse, natural_order, shortened
+from rayfield.data.photo import SOLID
+from rayfield.data.scene import Ball, Capture, Frame, natural_order, shortened
 from rayfield.math.rays import camera_rays
 
 FIX = "restore the masks, or leave all of them out with --masks off"
-SOLID = 128  # of 255: alpha from which a pixel is the subject's
 OUTSIDE = 0.01  # part of the subject that may lie outside its ball without remark
 CHECKED = 2000  # pixels of a picture
 
 
 def pictures_in(folder: Path, root: Path) -> list[Path]:
-    """The pictures in a folder in natural order. DataError for a link that leads out of `root`."""
-    found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+    """The pictures below a folder, in natural order; DataError for links out of `root`."""
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
     for path in found:
         if not path.resolve().is_relative_to(root.resolve()):
             raise DataError(path, "leads out of the data set", "copy the file into the folder")
-    return sorted(found, key=lambda path: (natural_order(path.name), path.name))
+    return sorted(found, key=lambda path: (natural_order(str(path)), path))
 
 
-def paired(root: Path, pictures: list[Path], folder: Path | None) -> list[Path | None]:
-    """The mask of each picture; all None where there is no folder or nothing in it.
+def paired(capture: Capture) -> tuple[Frame, ...]:
+    """The frames with the masks of the capture's folder.
 
-    Masks are found by name (with the picture's suffix or another, or after it: a.jpg.png); as many
-    masks as pictures, none of them named like one, follow the order of names. Raises DataError for
-    masks of another size than their pictures, and for numbers that do not fit.
+    Masks have the name of their picture (its suffix, another, or one more: a.jpg.png). Where none
+    has, as many masks as pictures follow the order of names, if they are to cut the subject out.
+    Raises DataError for masks of another size than their pictures, and for numbers that do not fit.
     """
-    masks = pictures_in(folder, root) if folder is not None else []
-    if not masks:
-        return [None] * len(pictures)
-    by_name = {mask.stem: mask for mask in masks}
-    found = [by_name.get(picture.name) or by_name.get(picture.stem) for picture in pictures]
-    if not any(found):
-        if len(masks) != len(pictures):
-            what = f"holds {len(masks)} masks for {len(pictures)} images, and no name tells whose"
-            raise DataError(folder or root, what, FIX)
+    frames = capture.frames
+    if capture.masks is None or not capture.masks.folder.is_dir():
+        return frames
+    folder, use = capture.masks
+    masks = pictures_in(folder, capture.root)
+    by_name = {mask.relative_to(folder).with_suffix("").as_posix(): mask for mask in masks}
+    found = [_named(frame.name, by_name) for frame in frames]
+    if masks and not any(found) and use == "cut":
+        if len(masks) != len(frames):
+            what = f"holds {len(masks)} masks for {len(frames)} images, and no name tells whose"
+            raise DataError(folder, what, FIX)
         found = list(masks)
-    for picture, mask in zip(pictures, found, strict=True):
+    result = []
+    for frame, mask in zip(frames, found, strict=True):
         if mask is not None:
-            check_size(picture, mask)
-    return found
+            _check_size(frame.path, mask)
+        result.append(frame if mask is None else replace(frame, mask=mask, mask_use=use))
+    return tuple(result)
 
 
-def check_size(picture: Path, mask: Path) -> None:
-    """Raise DataError unless a mask has the size of its picture."""
+def _named(name: str, by_name: dict[str, Path]) -> Path | None:
+    """The mask of the picture `name`, which may lie in a folder of pictures."""
+    for inner in (name, name.partition("/")[2]):
+        for key in (inner, PurePosixPath(inner).with_suffix("").as_posix()):
+            if inner and key in by_name:
+                return by_name[key]
+    return None
+
+
+def _check_size(picture: Path, mask: Path) -> None:
     wanted, got = image_info(picture), image_info(mask)
     if (got.width, got.height) != (wanted.width, wanted.height):
         what = f"is {got.width}x{got.height}, but {picture.name} is {wanted.width}x{wanted.height}"
-        raise DataError(mask, what, "make masks of their pictures' size")
+        raise DataError(mask, what, f"make both the same size; {FIX}")
 
 
 def remarks_on(views: Sequence[View], root: Path, ball: Ball | None) -> list[str]:
@@ -118,22 +131,32 @@ def _outside(view: View, ball: Ball) -> float:
     return float((gap > ball.radius).double().mean())
 
 
-def used(capture: Capture, use: MaskUse | None) -> tuple[Frame, ...]:
-    """The frames of a capture with their masks used so; None: as the capture has it.
+def used(capture: Capture, use: MaskUse | None) -> tuple[tuple[Frame, ...], str | None]:
+    """The frames of a capture with their masks used so, and a note; None: as the capture has it.
 
-    Raises DataError where masks are to be used and there are none, or where they cut the subject
-    out of some pictures only.
+    Raises DataError for masks that cannot be used, unless they are "off"; where there are none to
+    use; and where they cut the subject out of some pictures only.
     """
-    masked = [frame for frame in capture.frames if frame.mask is not None]
+    try:
+        frames = paired(capture)
+    except DataError:
+        if use != "off":
+            raise
+        frames = capture.frames
+    masked = {frame.name: frame for frame in frames if frame.mask is not None}
+    if not masked and use in ("cut", "skip"):
+        fix = "leave --masks out, or put masks of the images' names into masks/"
+        raise DataError(capture.root, f"has no masks to {use}", fix)
     if use is not None:
-        if not masked and use != "off":
-            fix = "leave --masks out, or put masks of the images' names into masks/"
-            raise DataError(capture.root, f"has no masks to {use}", fix)
-        masked = [replace(frame, mask_use=use) for frame in masked]
-    cut = any(frame.cutout for frame in masked)
-    names = [frame.name for frame in capture.frames if frame.mask is None]
-    if cut and names:
-        what = f"has no mask for {len(names)} of {len(capture.frames)} images: {shortened(names)}"
+        masked = {name: replace(frame, mask_use=use) for name, frame in masked.items()}
+    names = [frame.name for frame in frames if frame.name not in masked]
+    if names and any(frame.cutout for frame in masked.values()):
+        what = f"has no mask for {len(names)} of {len(frames)} images: {shortened(names)}"
         raise DataError(capture.root, what, FIX)
-    changed = {frame.name: frame for frame in masked}
-    return tuple(changed.get(frame.name, frame) for frame in capture.frames)
+    note = None
+    if any(frame.skipped for frame in masked.values()):
+        note = (
+            f"{len(masked)} of {len(frames)} images have masks: black pixels are not learned from "
+            "(--masks cut: what is white is the subject; --masks off: all pixels)"
+        )
+    return tuple(masked.get(frame.name, frame) for frame in frames), note

@@ -2,7 +2,8 @@
 
 World and scene are related by a similarity: world = world_from_scene @ scene.
 
-* The files name the subject's ball: it becomes the unit ball.
+* Where the files name the subject's ball, it becomes the unit ball if bounded, else that of
+  radius 1/2.
 * Bounded (pictures with alpha): the world's axes are kept; the cube [-1, 1]^3 is the smallest
   about the box of the visual hull, padded by a carving cell.
 * Unbounded: the mean up direction of the cameras becomes +z; the origin is the point nearest to
@@ -32,6 +33,7 @@ POINT_WEIGHT = 0.25
 TRANSPARENT_SHARE = 0.01
 BOUNDED_NEAR = 0.01
 JUDGED = 50_000  # sparse points
+BALL = 0.5  # radius, in an unbounded scene, of a ball that the files name
 BOX_OF_DISTANCE = 1.5 / 4.0  # of NeRF's synthetic scenes: box +-1.5, cameras at 4
 
 Vector = Float[np.ndarray, " 3"]
@@ -195,7 +197,7 @@ def _unbounded(
         )
     centre = _centre(poses, points) if capture.ball is None else capture.ball.centre
     distances = np.linalg.norm(poses[:, :3, 3] - centre, axis=1)
-    scale = float(distances.max()) if capture.ball is None else capture.ball.radius
+    scale = float(distances.max()) if capture.ball is None else capture.ball.radius / BALL
     world_from_scene = similarity(upright(poses), centre, scale)
     nearest = _nearest(frames, points) if capture.nearest is None else capture.nearest
     cameras = [_moved(frame, world_from_scene, scale).camera for frame in frames]

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from scipy.ndimage import maximum_filter
 from torch import Tensor
 
 from rayfield.core.check import DataError
 from rayfield.core.types import Camera, RayBatch, Rays, SceneTraits
-from rayfield.data.images import read_image, read_mask
+from rayfield.data.images import read_mask
+from rayfield.data.photo import decode
 from rayfield.data.scene import Frame, Scene, intrinsics
 from rayfield.math.rays import camera_rays as rays_of_pixels
 from rayfield.math.rays import image_plane, pixel_grid, ray_box
@@ -25,7 +26,6 @@ DECODERS = 2
 # drawn from pixels within MARGIN of the subject, the rest from all pixels.
 SUBJECT_SHARE = 0.75
 MARGIN = 4
-SOLID = 128  # of 255: alpha from which a pixel is the subject's
 # unbounded scenes: far enough for every sky, and exact in float32
 FAR = 1e6
 
@@ -60,29 +60,6 @@ def camera_rays(camera: Camera, traits: SceneTraits, *, pixel_offset: float = 0.
 def view_rays(scene: Scene, frame: Frame) -> Rays:
     """The H*W rays of one of the scene's pictures, row-major (image = -1)."""
     return camera_rays(frame.camera, scene.traits)
-
-
-def view_image(frame: Frame) -> Float[Tensor, "H W 4"]:
-    """The picture of a frame: straight-alpha RGBA in [0, 1], opaque where it has no alpha."""
-    pixels = torch.from_numpy(_decode(frame)).float() / 255
-    if pixels.shape[-1] == 4:
-        return pixels
-    return torch.cat([pixels, torch.ones_like(pixels[..., :1])], dim=-1)
-
-
-def _decode(frame: Frame) -> UInt8[np.ndarray, "H W C"]:
-    camera = frame.camera
-    size = (camera.width, camera.height)
-    return read_image(frame.path, size=size, downscale=frame.downscale, cutout=frame.cutout)
-
-
-def view_subject(frame: Frame) -> Bool[Tensor, "H W"] | None:
-    """What of a picture its mask, however it is used, or its alpha keeps; None without either."""
-    size = (frame.camera.width, frame.camera.height)
-    if frame.mask is not None and frame.mask_use != "cut":
-        return torch.from_numpy(read_mask(frame.mask, size=size, downscale=frame.downscale))
-    pixels = _decode(frame)
-    return torch.from_numpy(pixels[..., 3] >= SOLID) if pixels.shape[-1] == 4 else None
 
 
 class PixelSampler:
@@ -191,14 +168,14 @@ def _load_pixels(frames: tuple[Frame, ...], channels: int) -> UInt8[Tensor, "P C
     ends = np.cumsum(sizes).tolist()
     pixels = np.full((ends[-1], channels), 255, np.uint8)
 
-    def decode(index: int) -> None:
-        picture = _decode(frames[index])
+    def load(index: int) -> None:
+        picture = decode(frames[index])
         kept = min(channels, picture.shape[-1])
         flat = picture.reshape(-1, picture.shape[-1])
         pixels[ends[index] - sizes[index] : ends[index], :kept] = flat[:, :kept]
 
     with ThreadPoolExecutor(DECODERS) as pool:
-        list(pool.map(decode, range(len(frames))))
+        list(pool.map(load, range(len(frames))))
     return torch.from_numpy(pixels)
 
 

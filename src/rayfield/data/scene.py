@@ -6,19 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from rayfield.core.types import Camera, SceneTraits
+from rayfield.core.types import Camera, MaskUse, SceneTraits
 
 TEST_EVERY = 8
 SHOWN_NAMES = 5
-
-MaskUse = Literal["cut", "skip", "off"]
-"""What a mask is for: "cut" makes it the alpha of its picture, "skip" leaves its black pixels out
-of training, "off" trains on the whole picture."""
 
 
 class Ball(NamedTuple):
@@ -26,6 +22,13 @@ class Ball(NamedTuple):
 
     centre: Float[np.ndarray, " 3"]
     radius: float
+
+
+class Masks(NamedTuple):
+    """A folder of masks, and what masks there are for unless something else is asked for."""
+
+    folder: Path
+    use: MaskUse
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Capture:
     """A data set as its files say: camera poses are world_from_camera, points in the world.
 
     `nearest`: the depth of the content nearest to any camera, where the files tell. `ball`: where
-    the subject is, where they tell.
+    the subject is, where they tell. `masks`: those that no frame names.
     """
 
     root: Path
@@ -70,6 +73,7 @@ class Capture:
     notes: tuple[str, ...]
     nearest: float | None = None
     ball: Ball | None = None
+    masks: Masks | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from rayfield.core.check import DataError
-from rayfield.core.types import RayBatch, Rays, SceneTraits
+from rayfield.core.types import MaskUse, RayBatch, Rays, SceneTraits
 from rayfield.data import pixels
 from rayfield.data.load import BYTES_LIMIT, holds_scene, load_scene
 from rayfield.data.normalise import similarity
@@ -92,7 +92,7 @@ def holds_scenes(path: Path) -> bool:
     return any(holds_scene(entry) for entry in path.iterdir())
 
 
-def load_scenes(path: Path, *, downscale: int = 1) -> Scenes:
+def load_scenes(path: Path, *, downscale: int = 1, masks: MaskUse | None = None) -> Scenes:
     """Read every subfolder of a folder as `load_scene` does.
 
     Scenes of cut-out subjects share the frame of the smallest cube about all their cubes, so that
@@ -107,7 +107,7 @@ def load_scenes(path: Path, *, downscale: int = 1) -> Scenes:
     if len(folders) < 2:
         fix = "learning across scenes needs a folder of at least 2 scenes, each in its own folder"
         raise DataError(path, f"holds {len(folders)} folder{'s' * (len(folders) != 1)}", fix)
-    scenes = tuple(load_scene(folder, downscale=downscale) for folder in folders)
+    scenes = tuple(load_scene(folder, downscale=downscale, masks=masks) for folder in folders)
     cut_out = [scene.traits.bounded for scene in scenes]
     if any(cut_out) and not all(cut_out):
         odd = scenes[cut_out.index(False)].root.name

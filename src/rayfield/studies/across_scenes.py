@@ -19,7 +19,8 @@ from torch import Tensor
 from rayfield.core import drawing
 from rayfield.core.drawing import BLUE, FAINT, INK
 from rayfield.core.types import RayBatch, Rays
-from rayfield.data.pixels import view_image, view_rays
+from rayfield.data.photo import view_image
+from rayfield.data.pixels import view_rays
 from rayfield.data.scene import Frame, Scene
 from rayfield.data.scenes import Scenes, ScenesSampler, load_scenes
 from rayfield.data.synthetic import write_toys

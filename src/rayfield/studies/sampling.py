@@ -19,7 +19,8 @@ from rayfield.core import drawing
 from rayfield.core.check import DataError
 from rayfield.core.drawing import BLUE, FAINT, INK, ORANGE, dress
 from rayfield.core.types import Rays
-from rayfield.data.pixels import view_image, view_rays
+from rayfield.data.photo import view_image
+from rayfield.data.pixels import view_rays
 from rayfield.data.scene import Frame, Scene
 from rayfield.methods import nerf
 from rayfield.render import samplers

@@ -15,7 +15,8 @@ from rayfield.core.check import DataError
 from rayfield.core.types import Rays, Rendered
 from rayfield.data.demo import demo_photos
 from rayfield.data.load import load_scene
-from rayfield.data.pixels import PixelSampler, view_image, view_rays
+from rayfield.data.photo import view_image
+from rayfield.data.pixels import PixelSampler, view_rays
 from rayfield.data.scene import Frame, Scene
 from rayfield.methods import instant_ngp
 from rayfield.objectives.photometric import psnr, ssim

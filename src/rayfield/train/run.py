@@ -36,6 +36,7 @@ class DataRecord(TypedDict):
     splits: dict[str, int]
     downscale: int
     drop_invalid: NotRequired[bool]
+    masks: NotRequired[str | None]
 
 
 class Record(TypedDict):
@@ -245,6 +246,5 @@ def _is_finite(value: object) -> bool:
 
 
 def _unwritable(path: Path, error: OSError) -> RayfieldError:
-    return RayfieldError(
-        f"{path}: cannot be written ({error.strerror}); choose another folder with -o"
-    )
+    what = f"{path}: cannot be written ({error.strerror})"
+    return RayfieldError(f"{what}; choose another folder with -o")
