@@ -133,6 +133,12 @@ def test_colours_and_intensities_are_not_taken_for_normals(tmp_path):
     cloud, notes, _ = read_points(path)
     assert cloud.normals is None
     assert "taken for colours" in notes[0]
+    path.write_text(text(np.hstack([POINTS, np.linspace(0, 1, 120).reshape(40, 3)])))
+    cloud, notes, _ = read_points(path)
+    assert cloud.normals is None
+    assert "taken for colours" in notes[0]
+    path.write_text(text(np.hstack([POINTS, np.abs(NORMALS)])))  # of a scan from one side
+    assert read_points(path).cloud.normals is not None
     path.write_text(text(np.hstack([POINTS, POINTS[:, :1]])))
     assert "fourth column is left out" in read_points(path).notes[0]
 

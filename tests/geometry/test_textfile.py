@@ -41,6 +41,12 @@ def test_lines_are_numbered_from_where_reading_starts(table):
     assert next(iter(t.lines(path, start=8, number=2))) == (3, b"0.0 1.0 2.0")
 
 
+def test_a_mark_of_utf_8_is_no_part_of_the_first_line(tmp_path):
+    path = tmp_path / "marked.txt"
+    path.write_text("1 2 3\n\ufeff4\n", encoding="utf-8-sig")
+    assert list(t.lines(path)) == [(1, b"1 2 3"), (2, "\ufeff4".encode())]
+
+
 def test_a_large_file_is_mapped_and_reads_the_same(table, monkeypatch):
     path, _ = table
     small = t.contents(path)

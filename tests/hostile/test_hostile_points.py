@@ -157,7 +157,12 @@ CORPUS: dict[str, tuple[bytes, str]] = {
     "none.npy": (npy(np.ones((0, 3))), "holds no points|is not a readable array"),
     "text.npy": (b"0 0 0\n1 1 1\n", "is not a readable array|never loaded"),
     "zip.npy": (archive(points=npy(FLOATS)), r"is compressed \(zip\)"),
-    "other.npz": (archive(vertices=npy(FLOATS)), "holds no array 'points'"),
+    "other.npz": (archive(vertices=npy(FLOATS)), "holds no array 'points', but 'vertices'; save"),
+    "lines.npz": (archive(**{"a\nb": npy(FLOATS)}), "holds no array 'points', but 'a.*b'; save"),
+    "volume.npz": (
+        archive(points=npy(FLOATS), occupancies=npy(np.zeros(1, np.uint8))),
+        "occupancies, not points of a surface; give the pointcloud.npz",
+    ),
     "shape.npz": (archive(points=npy(np.ones((4, 2)))), r"has points of shape \[4, 2\]"),
     "normals.npz": (archive(points=npy(FLOATS), normals=npy(FLOATS[:3])), "for 4 points"),
     "objects.npz": (archive(points=npy(np.array([{}], object))), "holds Python objects"),

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from rayfield.core.check import DataError
 from rayfield.core.types import PointCloud
 from rayfield.geometry import obj, off
-from rayfield.geometry.arrayfile import read_npy, read_npz
+from rayfield.geometry.arrayfile import names_in, read_npy, read_npz
 from rayfield.geometry.distance import nearest
 from rayfield.geometry.ply import read_vertices
 from rayfield.geometry.ply_header import read_header
@@ -33,6 +33,7 @@ from rayfield.geometry.textfile import (
 
 MOST = 10**7  # points taken of a file
 FLAT = 1e-9  # of the largest extent: what counts as none
+FAR_FROM_UNIT = 0.05  # lengths that differ from one by more are no normals', if none is negative
 SHAPES = "save points as [N, 3], or [N, 6] with normals"
 
 
@@ -135,10 +136,15 @@ def _npy(path: Path, most: int) -> _Raw:
 
 
 def _npz(path: Path, most: int) -> _Raw:
+    names = names_in(path)
+    if "occupancies" in names:  # points.npz of the Occupancy Networks' data
+        what = "holds points of space and their occupancies, not points of a surface"
+        raise DataError(path, what, "give the pointcloud.npz beside it")
     arrays = read_npz(path, ("points", "normals"))
     points, normals = arrays.get("points"), arrays.get("normals")
     if points is None:
-        raise DataError(path, "holds no array 'points'", SHAPES)
+        held = f", but {', '.join(names)!r:.80}" if names else ""
+        raise DataError(path, f"holds no array 'points'{held}", SHAPES)
     if points.ndim != 2 or points.shape[1] not in (3, 6):
         raise DataError(path, f"has points of shape {list(points.shape)}", SHAPES)
     if normals is not None and normals.shape != (len(points), 3):
@@ -182,17 +188,27 @@ def _every(total: int, most: int) -> int:
 
 
 def _columns(table: np.ndarray, total: int) -> _Raw:
-    """The first three columns as points, the last three of six as normals unless they are bytes."""
+    """The first three columns as points, the last three of six as normals unless colours."""
     width = table.shape[1]
     if width == 4:
         return _Raw(table[:, :3], None, total, ("its fourth column is left out",))
     if width == 3:
         return _Raw(table, None, total)
     others = table[:, 3:]
-    if len(table) and others.min() >= 0 and others.max() > 1 and not (others % 1).any():
+    if _are_colours(others):
         note = "its last three columns are taken for colours and left out"
         return _Raw(table[:, :3], None, total, (note,))
     return _Raw(table[:, :3], others, total)
+
+
+def _are_colours(columns: Float[np.ndarray, "N 3"]) -> bool:
+    """Whether columns are bytes, or from 0 to 1 and of all lengths; normals look all ways."""
+    if not len(columns) or not columns.min() >= 0:
+        return False
+    if columns.max() > 1:
+        return not (columns % 1).any()
+    length = np.linalg.norm(columns, axis=1)
+    return bool(length.any() and np.median(np.abs(length[length > 0] - 1)) > FAR_FROM_UNIT)
 
 
 def _unit(

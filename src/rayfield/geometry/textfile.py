@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -63,7 +64,10 @@ def contents(path: Path) -> UInt8[np.ndarray, " B"]:
 
 
 def lines(path: Path, *, start: int = 0, number: int = 0) -> Iterator[Line]:
-    """The lines of a file from byte `start` on, which is line `number` + 1."""
+    """The lines of a file from byte `start` on, which is line `number` + 1.
+
+    A mark of UTF-8 before the first is stepped over.
+    """
     try:
         with path.open("rb") as file:
             file.seek(start)
@@ -72,6 +76,8 @@ def lines(path: Path, *, start: int = 0, number: int = 0) -> Iterator[Line]:
                 if len(line) > LONGEST:
                     what = f"line {number} is longer than {LONGEST} bytes"
                     raise DataError(path, what, "check that it is a text file of its kind")
+                if number == 1:
+                    line = line.removeprefix(BOM_UTF8)
                 yield number, line.strip()
     except OSError as error:
         raise DataError(path, f"could not be read ({error.strerror})") from None
