@@ -83,6 +83,14 @@ def test_one_mesh_is_one_shape_and_nothing_is_held_out(tmp_path):
     assert (shapes.train, shapes.test) == ((0,), ())
 
 
+def test_what_was_done_to_a_single_mesh_is_told(tmp_path):
+    mesh = box()
+    write_mesh(tmp_path / "box.ply", Mesh(np.vstack([mesh.vertices, [[7, 7, 7]]]), mesh.faces))
+    shapes = load_shapes(tmp_path / "box.ply")
+    assert shapes.notes == ("1 vertices that no face uses are left out",)
+    np.testing.assert_allclose(np.ptp(shapes.solids[0].mesh.vertices, axis=0), 2 * HALF)
+
+
 def test_a_mesh_and_its_cells_agree_inside_and_in_distance(generator):
     mesh, _ = fitted(box((2.0, 1.0, 1.0)))
     cells = GridSolid(mesh.grid(32))

@@ -162,6 +162,15 @@ def test_faces_without_area_and_polygons_are_told_of(tmp_path):
     )
 
 
+def test_vertices_of_no_face_do_not_count_to_the_box(tmp_path, mesh):
+    stray = np.concatenate([[[9e3, 0, 0]], mesh.vertices, [[0, -9e3, 0]]])
+    meshio.write_mesh(tmp_path / "stray.ply", Mesh(stray, mesh.faces + 1))
+    found, notes = meshio.load_mesh(tmp_path / "stray.ply")
+    np.testing.assert_allclose(found.vertices, mesh.vertices, atol=1e-6)
+    np.testing.assert_array_equal(found.faces, mesh.faces)
+    assert notes == ("2 vertices that no face uses are left out",)
+
+
 def test_real_meshes_are_read_as_another_reader_reads_them(data_dir):
     for name in ("3holes.off", "spot_low_resolution.obj", "teapot.obj"):
         path = data_dir / "meshes" / name

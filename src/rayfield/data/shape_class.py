@@ -21,7 +21,7 @@ from rayfield.data.voxel_file import SUFFIXES as VOXELS
 from rayfield.data.voxel_file import read_voxels
 from rayfield.geometry.mesh import area, edge_uses
 from rayfield.geometry.meshio import SUFFIXES as MESHES
-from rayfield.geometry.meshio import read_mesh
+from rayfield.geometry.meshio import load_mesh
 
 HELD_OUT_EVERY = 8
 LEAST_CLASS = 3
@@ -101,7 +101,7 @@ def _files(path: Path) -> tuple[Path, ...]:
 def _of_meshes(root: Path, files: tuple[Path, ...], *, drop_invalid: bool) -> Shapes:
     solids, worlds, digest, remarks = [], [], hashlib.sha256(), Remarks()
     for file in files:
-        mesh = read_mesh(file, drop_invalid=drop_invalid)
+        mesh, told = load_mesh(file, drop_invalid=drop_invalid)
         if not len(mesh.faces) or area(mesh) == 0:
             raise DataError(file, "has no faces with an area", "give a closed surface")
         digest.update(np.ascontiguousarray(mesh.vertices).tobytes())
@@ -112,6 +112,8 @@ def _of_meshes(root: Path, files: tuple[Path, ...], *, drop_invalid: bool) -> Sh
         solids.append(solid)
         worlds.append(world)
     notes = tuple(f"{note} ({shortened(of)})" for note, of in remarks.names.items())
+    if len(files) == 1:  # of a class, each has its own
+        notes = (*told, *notes)
     names = tuple(file.name for file in files)
     return Shapes(root, names, tuple(solids), tuple(worlds), notes, digest.hexdigest())
 

@@ -155,14 +155,19 @@ def _finite(path: Path, mesh: Mesh, notes: list[str], *, drop: bool) -> Mesh:
 
 
 def _proper(path: Path, mesh: Mesh, notes: list[str]) -> Mesh:
-    """The mesh without faces that name one vertex twice; DataError where none is left."""
+    """The mesh without faces that name one vertex twice, and without vertices of no face, which
+    would count to its box; DataError where no face is left.
+    """
     a, b, c = mesh.faces.T
     keep = (a != b) & (b != c) & (c != a)
     if gone := int((~keep).sum()):
         notes.append(f"{gone} faces without area are left out")
     if not keep.any():
         raise DataError(path, "has no triangle with three corners", "check what exported it")
-    return Mesh(mesh.vertices, mesh.faces[keep], mesh.normals, mesh.colors)
+    used = select_faces(mesh, keep)
+    if fewer := len(mesh.vertices) - len(used.vertices):
+        notes.append(f"{fewer} vertices that no face uses are left out")
+    return used
 
 
 def _unit(normals: np.ndarray | None, notes: list[str]) -> np.ndarray | None:
