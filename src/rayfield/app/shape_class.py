@@ -15,7 +15,7 @@ from rayfield.app.source import Origin
 from rayfield.core.drawing import bytes_of
 from rayfield.data.shape_batches import ShapesSampler, observe, uniform_points
 from rayfield.data.shape_class import Shapes, ShapesTraits, load_shapes
-from rayfield.data.shape_views import picture, values_on_grid
+from rayfield.data.shape_views import picture, stood, values_on_grid
 from rayfield.objectives.pointwise import iou
 from rayfield.train.run import Run, describe_data
 
@@ -62,7 +62,7 @@ class ShapeSource:
         self, run: Run, method: Any, model: nn.Module, *, cfg: Any, display: Display
     ) -> Gallery:
         """What draws the first shape learned from."""
-        solid = self.shapes.solids[self.shapes.train[0]]
+        solid, up = self.shapes.solids[self.shapes.train[0]], self.shapes.up
         generator = torch.Generator().manual_seed(0)
         seen = observe(
             solid,
@@ -78,10 +78,10 @@ class ShapeSource:
             number = torch.zeros(1, dtype=torch.long)
             value = method.surface(model, method.known(model, number, seen[None])[0])
             close = float(iou(torch.sigmoid(-value(points)), inside))
-            shown = picture(values_on_grid(value, DETAIL), size=SIDE)
+            shown = picture(stood(values_on_grid(value, DETAIL), up), size=SIDE)
             return Shown(bytes_of(_rgb(shown)), remark=f"IoU {close:.3f}")
 
-        target = picture(values_on_grid(solid.distance, DETAIL), size=SIDE)
+        target = picture(stood(values_on_grid(solid.distance, DETAIL), up), size=SIDE)
         words = Words("shape", "a shape learned from", self.shapes.names[self.shapes.train[0]])
         return Gallery(
             run, model, draw, target=bytes_of(_rgb(target)), display=display, words=words

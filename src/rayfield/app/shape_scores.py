@@ -30,12 +30,12 @@ class Subject(NamedTuple):
     value: PointFn
 
 
-def of_single(value: PointFn, solid: Solid, *, figure: Path) -> dict[str, Any]:
-    """IoU of the only shape, everywhere and near the surface; draws `figure`."""
+def of_single(value: PointFn, solid: Solid, *, figure: Path, up: str) -> dict[str, Any]:
+    """IoU of the only shape, everywhere and near the surface; draws `figure`, `up` being up."""
     generator = torch.Generator().manual_seed(SEED)
     uniform = uniform_points(TESTED, generator=generator)
     near = near_points(solid, TESTED, spread=NEAR, generator=generator)
-    shape_figures.single(figure, value, solid)
+    shape_figures.single(figure, value, solid, up=up)
     return {
         "iou_uniform": overlap(value, solid, uniform),
         "iou_near_surface": overlap(value, solid, near),
@@ -49,6 +49,7 @@ def of_class(
     kind: Observation,
     *,
     figure: Path,
+    up: str,
     progress: Callable[[float], None],
 ) -> dict[str, Any]:
     """IoU of every shape, their mean, the worst and the median; draws three of them."""
@@ -67,7 +68,7 @@ def of_class(
         one = subjects[number]
         label = f"{title}: {one.name}"
         rows.append(shape_figures.Row(label, one.seen, one.value, one.solid, close))
-    shape_figures.reconstructions(figure, rows, kind=kind)
+    shape_figures.reconstructions(figure, rows, kind=kind, up=up)
     values = [close for close, _ in scored]
     return {
         "iou": sum(values) / len(values),

@@ -22,6 +22,7 @@ from rayfield.app.photos import check_unchanged
 from rayfield.app.surfaces import in_chunks, surface_mesh
 from rayfield.core.check import RayfieldError, UsageError
 from rayfield.core.types import Mesh
+from rayfield.data.pointfiles import usual_up
 from rayfield.data.shape_batches import Wanted, observe
 from rayfield.data.shape_class import Shapes, load_shapes
 from rayfield.data.solids import PointFn, Solid
@@ -89,7 +90,8 @@ class TrainedShapes:
         """
         shapes, file = self.shapes(), self.run.figures / "evaluation.png"
         if self.single:
-            found = shape_scores.of_single(self.value(), shapes.solids[0], figure=file)
+            solid = shapes.solids[0]
+            found = shape_scores.of_single(self.value(), solid, figure=file, up=shapes.up)
         else:
             solids = [shapes.solids[index] for index in shapes.test]
             seen = torch.stack([self.observed(s, seed=i) for i, s in enumerate(solids)])
@@ -97,7 +99,7 @@ class TrainedShapes:
             names = [shapes.names[index] for index in shapes.test]
             subjects = [*map(shape_scores.Subject, names, solids, seen, values)]
             found = shape_scores.of_class(
-                subjects, self.cfg.observes, figure=file, progress=progress
+                subjects, self.cfg.observes, figure=file, up=shapes.up, progress=progress
             )
         found = {"split": "train" if self.single else "test", "step": self.step, **found}
         write_json(self.run.metrics, found)
@@ -154,16 +156,17 @@ class TrainedShapes:
             if scene is not None:
                 raise UsageError("--scene is for runs that learned several shapes")
             codes: list[Tensor | None] = [None]
-            names = ("shape", "shape")
+            names, up = ("shape", "shape"), usual_up(Path(self.run.record["data"]["path"]))
         else:
             shapes = self.shapes()
-            names = _pair(shapes, scene)
+            names, up = _pair(shapes, scene), shapes.up
             solids = [shapes.solids[shapes.names.index(name)] for name in names]
             first, last = self.codes(torch.stack([self.observed(solid) for solid in solids]))
             codes = [torch.lerp(first, last, t) for t in torch.linspace(0, 1, STRIP).tolist()]
         file = folder / "-".join(("interpolation", *names) if codes[0] is not None else ("shape",))
         file = file.with_name(file.name + ".png")
-        shape_figures.interpolation(file, [self.value(code) for code in codes], names=names)
+        values = [self.value(code) for code in codes]
+        shape_figures.interpolation(file, values, names=names, up=up)
         written = self._meshes(codes) if codes[0] is not None else list[str]()
         return {"file": file.as_posix(), "meshes": written, "step": self.step}
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rayfield.core.check import DataError
+from rayfield.data.pointfiles import usual_up
 from rayfield.data.scene import Remarks, natural_order, shortened
 from rayfield.data.solids import GridSolid, Solid, fitted, world_of_grid
 from rayfield.data.voxel_file import SUFFIXES as VOXELS
@@ -59,6 +60,11 @@ class Shapes:
         """The numbers of those learned from."""
         held_out = set(self.test)
         return tuple(index for index in range(len(self.names)) if index not in held_out)
+
+    @property
+    def up(self) -> str:
+        """Which way is up in the first of the files, as far as its format tells: "y" or "z"."""
+        return usual_up(self.root if self.root.is_file() else self.root / self.names[0])
 
     @property
     def traits(self) -> ShapesTraits:

@@ -27,6 +27,11 @@ def values_on_grid(field: PointFn, resolution: int) -> Float[Tensor, "R R R"]:
     return torch.cat([field(part) for part in parts]).view((resolution,) * 3)
 
 
+def stood(values: Float[Tensor, "R R R"], up: str) -> Float[Tensor, "R R R"]:
+    """A grid of values of a world whose `up` is "y" or "z", turned so that z is up."""
+    return values.permute(0, 2, 1).flip(1) if up == "y" else values
+
+
 def picture(
     values: Float[Tensor, "R R R"], *, size: int, view: tuple[float, float] = VIEW
 ) -> Float[Tensor, "H W"]:

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from rayfield.core import drawing
 from rayfield.core.drawing import BLUE, GREEN, INK, ORANGE, PURPLE
-from rayfield.data.shape_views import picture, values_on_grid
+from rayfield.data.shape_views import picture, stood, values_on_grid
 from rayfield.data.solids import PointFn
 
 DETAIL, PIXELS = 80, 260  # cells a side of what is drawn, and pixels of its picture
@@ -27,9 +27,7 @@ SHOWN, CURVES, CELL = 3, 4.0, 2.2  # shapes in the pictures; heights in inches
 
 def seen(value: PointFn, up: str) -> UInt8[np.ndarray, "H W"]:
     """A picture of a solid in [-1, 1]^3 whose axis `up`, "y" or "z", is up, grey on white."""
-    values = values_on_grid(value, DETAIL)
-    if up == "y":
-        values = values.permute(0, 2, 1).flip(1)
+    values = stood(values_on_grid(value, DETAIL), up)
     grey = picture(values, size=PIXELS)[..., None].expand(-1, -1, 3)
     return drawing.bytes_of(grey.numpy())[..., 0]
 
