@@ -197,6 +197,18 @@ def test_rate_backed_off_is_the_rate_used_and_recovers(tmp_path: Path, toy, monk
     assert max(factors) == factors[-1] == 1.0
 
 
+def test_schedules_of_a_method_are_told_the_steps_of_the_budget(tmp_path: Path, toy: ModuleType):
+    told = []
+
+    class Spy(toy.Method):
+        def loss(self, model, batch, cfg, step, *, generator):
+            told.append(cfg.steps)
+            return super().loss(model, batch, cfg, step, generator=generator)
+
+    toy.train(toy.new_run(tmp_path / "run"), steps=12, parts={"method": Spy()})
+    assert told == [12] * 12
+
+
 def test_resuming_in_the_middle_of_trouble_is_exact_too(tmp_path: Path, toy: ModuleType):
     method = faulty(toy, range(5, 7), nan_loss)
     _, *whole = toy.train(toy.new_run(tmp_path / "whole"), parts={"method": method})

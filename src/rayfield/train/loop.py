@@ -2,7 +2,7 @@
 
 Every step draws its randomness from (seed, step) alone. So a training that is stopped and resumed
 computes, bit for bit on a CPU, what it would have computed in one go (with a budget of steps; one
-of seconds ties the learning rate to the clock).
+of seconds ties the schedules to the clock).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import shlex
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -65,7 +66,9 @@ def fit(
     """Train `model` until the budget is spent, from the newest checkpoint of `run` if it has one.
 
     The caller holds the lock of the run, and gives a model and an optimiser built from the config
-    and seed in `run.record`. A step whose loss or gradient is not finite is left out and the
+    and seed in `run.record`. Schedules in parts of `cfg.steps` follow the budget, whatever it is
+    counted in: the method is given a config whose `steps` are those that the budget will allow.
+    A step whose loss or gradient is not finite is left out and the
     learning rate halved. Checkpoints are written every `budget.checkpoint_seconds` and at the end.
 
     Raises Interrupted after SIGINT, SIGTERM or SIGHUP (saved); DivergenceError after three bad
@@ -82,10 +85,11 @@ def fit(
             started = time.perf_counter()
             generator.manual_seed(step_seed(run.record["seed"], state.step))
             progress = budget.progress(state.step, state.seconds)
-            lr_factor = method.lr_factor(cfg, state.step, progress) * state.backoff
-            rays = method.batch_size(model, cfg)
+            paced = replace(cfg, steps=budget.pace(state.step, state.seconds) or cfg.steps)
+            lr_factor = method.lr_factor(paced, state.step, progress) * state.backoff
+            rays = method.batch_size(model, paced)
             batch = sampler.sample(rays, generator=generator)
-            terms = method.loss(model, batch, cfg, state.step, generator=generator)
+            terms = method.loss(model, batch, paced, state.step, generator=generator)
             total = torch.stack(list(terms.values())).sum()
             culprit = guard.bad_term(terms, total.item())
             if culprit is None:

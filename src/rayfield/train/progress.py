@@ -37,11 +37,15 @@ class Budget:
         return out_of_steps or (self.seconds is not None and seconds >= self.seconds)
 
     def progress(self, step: int, seconds: float) -> float:
-        """The part of the budget used, in [0, 1]: of the seconds if given, else of the steps."""
-        if self.seconds is not None:
-            return min(seconds / self.seconds, 1.0)
-        assert self.steps is not None
-        return min(step / self.steps, 1.0)
+        """The part of the budget used, in [0, 1]: of what ends first."""
+        used = [] if self.seconds is None else [seconds / self.seconds]
+        used += [] if self.steps is None else [step / self.steps]
+        return min(max(used), 1.0)
+
+    def pace(self, step: int, seconds: float) -> int | None:
+        """The steps that the whole budget allows at the pace so far; None if not yet known."""
+        progress = self.progress(step, seconds)
+        return round(step / progress) if progress > 0 and step > 0 else self.steps
 
     def remaining(self, step: int, seconds: float, seconds_per_step: float) -> float:
         """Seconds of training to come, at this pace."""
