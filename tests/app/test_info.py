@@ -28,6 +28,12 @@ def test_a_file_of_points_is_described(points):
     assert "40 points with normals" in text
 
 
+def test_a_listing_of_photos_is_not_taken_for_points(tmp_path):
+    (tmp_path / "transforms.json").write_text("{}")
+    with pytest.raises(DataError, match="give the folder it is in"):
+        info(tmp_path / "transforms.json")
+
+
 def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("hello\n")
     with pytest.raises(DataError, match="not a file of points"):

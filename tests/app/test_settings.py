@@ -72,6 +72,8 @@ def test_a_text_becomes_a_value_of_the_fields_type(setting, field, value):
         ("steps=1.5", "expected a whole number"),
         ("steps=2**999999", "expected a whole number"),
         ("steps=0", "steps must be at least 1"),
+        ("steps=-3", "--set steps: expected 0 or more, got -3"),
+        ("rate=-1e-3", "--set rate: expected 0 or more, got -0.001"),
         ("rate=x", "expected a number"),
         ("rate=nan", "expected a finite number"),
         ("rate=inf", "expected a finite number"),

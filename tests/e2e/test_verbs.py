@@ -34,6 +34,21 @@ def test_a_run_folder_holds_what_it_should(tiny_run):
     assert record["budget"] == {"steps": 60, "seconds": None}
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("levels=-3", "--set levels: expected 0 or more, got -3"),
+        ("warmup=0", "warmup and coarse_steps must be 1 or more"),
+        ("step=0", "step must be 0.0001 or more"),  # a march that never ends
+        ("entries=1000", "--set: entries: expected a power of two, got 1000"),
+    ],
+)
+def test_settings_that_make_no_field_leave_no_run(train_tiny, tmp_path, capsys, setting, said):
+    assert train_tiny(tmp_path / "run", "--set", setting) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_field_has_learnt_something(tiny_run, command):
     found = command.json("eval", tiny_run, "--save-renders")
     values = [view["psnr"] for view in found["views"]]

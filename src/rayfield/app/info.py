@@ -74,6 +74,8 @@ def _data_info(path: Path) -> tuple[dict[str, Any], str]:
     from rayfield.data.load import load_scene
     from rayfield.data.scenes import holds_scenes
 
+    if path.suffix.lower() == ".json" and path.is_file():
+        raise DataError(path, "is part of a run or of a data set", "give the folder it is in")
     if path.is_file():
         return _points_info(path)
     if holds_scenes(path):

@@ -23,7 +23,8 @@ def apply_settings(config: C, settings: Iterable[str]) -> C:
 
     Values are read as the field's type: numbers, true/false, text, none, and comma-separated
     tuples. Raises UsageError naming the field: an unknown one, with the nearest name, one that
-    follows from the data, or one that is given something else than its type.
+    follows from the data, one that is given something else than its type, or a negative number
+    where the default is none.
     """
     hints = typing.get_type_hints(type(config))
     marks = typing.get_type_hints(type(config), include_extras=True)
@@ -39,6 +40,7 @@ def apply_settings(config: C, settings: Iterable[str]) -> C:
             raise UsageError(f"--set {name}: it {FROM_DATA}; leave it out")
         try:
             changes[name] = parse_value(text.strip(), hints[name])
+            _check_sign(changes[name], vars(config)[name])
         except ValueError as error:
             raise UsageError(f"--set {name}: {error}") from None
     return _replace(config, changes)
@@ -66,6 +68,12 @@ def parse_value(text: str, kind: Any) -> Any:
     if kind is str:
         return text
     return _parse_number(text, kind)
+
+
+def _check_sign(value: object, default: object) -> None:
+    numbers = isinstance(value, int | float) and isinstance(default, int | float)
+    if numbers and value < 0 <= default:  # type: ignore[operator]
+        raise ValueError(f"expected 0 or more, got {value}")
 
 
 def _parse_number(text: str, kind: type) -> int | float:

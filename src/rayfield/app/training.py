@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from rayfield.app.catalogue import find_method, load_method, suggestion
 from rayfield.app.clouds import open_points
@@ -99,6 +100,7 @@ def train(
         cfg = apply_settings(chosen.adapt(start, source.traits), plan.settings)
         sampler = source.sampler  # all photos are decoded here, once everything fits together
     budget = _budget(plan.steps, plan.seconds, cfg)
+    model = _built(chosen, cfg, plan.seed)  # what cannot be built leaves no run behind
     with locked(out):
         origin = source.origin(out)
         record = Record(
@@ -112,7 +114,7 @@ def train(
         )
         run = create_run(out, record)
         source.keep(run)
-        _fit(run, chosen, cfg, source=source, sampler=sampler, display=display)
+        _fit(run, chosen, cfg, model=model, source=source, sampler=sampler, display=display)
     return open_learned(out)
 
 
@@ -136,8 +138,9 @@ def resume(path: Path | str, *, display: Display | None = None) -> Learned:
         source = READERS[entry.learns](root, cfg=cfg, **how)
         check_unchanged(run, root, source.origin(run.path).data["fingerprint"])
         sampler = source.sampler
+    model = _built(chosen, cfg, run.record["seed"])
     with locked(run.path):
-        _fit(run, chosen, cfg, source=source, sampler=sampler, display=display)
+        _fit(run, chosen, cfg, model=model, source=source, sampler=sampler, display=display)
     return open_learned(run.path)
 
 
@@ -168,10 +171,24 @@ def _budget(steps: int | None, seconds: float | None, cfg: Any) -> Budget:
     return Budget(steps, seconds)
 
 
+def _built(method: Method, cfg: Any, seed: int) -> nn.Module:
+    """The untrained model. Raises UsageError for a Config that makes none."""
+    try:
+        return method.build(cfg, generator=torch.Generator().manual_seed(seed))
+    except ValueError as error:
+        raise UsageError(f"--set: {error}") from None
+
+
 def _fit(
-    run: Run, method: Method, cfg: Any, *, source: Source, sampler: Any, display: Display
+    run: Run,
+    method: Method,
+    cfg: Any,
+    *,
+    model: nn.Module,
+    source: Source,
+    sampler: Any,
+    display: Display,
 ) -> None:
-    model = method.build(cfg, generator=torch.Generator().manual_seed(run.record["seed"]))
     preview = source.preview(run, method, model, cfg=cfg, display=display)
     hooks = Hooks(on_step=display.step, preview_at=preview.due, preview=preview.take)
     budget = Budget(run.record["budget"].get("steps"), run.record["budget"].get("seconds"))

@@ -27,6 +27,8 @@ from rayfield.fields.radiance import RadianceField
 from rayfield.render import radiance
 from rayfield.render.occupancy import Bar, OccupancyGrid, refresh
 
+SHORTEST = 1e-4  # step through a scene 2 wide
+
 
 @dataclass(frozen=True)
 class Config:
@@ -60,6 +62,18 @@ class Config:
     contracted: FromData[bool] = False
     images: FromData[int] = 1
     exposure: bool = False  # learn a colour gain for each photo
+
+    def __post_init__(self) -> None:
+        counts = (self.levels, self.features, self.base, self.width, self.samples, self.occupancy)
+        if min(*counts, self.warmup, self.coarse_steps) < 1 or self.finest < self.base:
+            raise ValueError(
+                "levels, features, base, width, samples, occupancy, warmup and coarse_steps must "
+                "be 1 or more, finest at least base"
+            )
+        if self.occupancy % 8:
+            raise ValueError("occupancy must be a multiple of 8")
+        if self.step < SHORTEST:
+            raise ValueError(f"step must be {SHORTEST} or more")
 
 
 PRESETS = {"default": Config()}

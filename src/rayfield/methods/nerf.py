@@ -54,6 +54,10 @@ class Config:
     space: Literal["auto", "box", "contracted", "ndc"] = "auto"
     forward: FromData[tuple[float, ...]] = ()  # the frustum of "ndc", from the scene
 
+    def __post_init__(self) -> None:
+        if min(self.width, self.depth, self.rays) < 1 or self.coarse_samples < 2:
+            raise ValueError("width, depth and rays must be 1 or more, coarse_samples 2")
+
 
 PRESETS = {
     "laptop": Config(),

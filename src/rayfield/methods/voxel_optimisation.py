@@ -57,6 +57,12 @@ class Config:
     signed_rate: float = 0.01  # for points
     final_rate: float = 0.1
 
+    def __post_init__(self) -> None:
+        if min(self.rays, self.doubling) < 1 or self.cells < 2 or not 0 < self.alpha < 1:
+            raise ValueError("rays and doubling must be 1 or more, cells 2, alpha between 0 and 1")
+        if self.stride < 0.01:
+            raise ValueError("stride must be 0.01 or more")
+
 
 PRESETS = {"default": Config()}
 
