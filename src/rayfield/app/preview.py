@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def scene_gallery(
     """
     views = scene.split("test") or scene.split("val") or scene.split("train")
     frame = views[len(views) // 2]
-    camera = cams.limited(replace(frame.camera, distortion=()), SIDE)
+    camera = cams.limited(frame.camera, SIDE)  # through the photo's own lens
     photo = shrunk(composited(frame, scene), camera.width, camera.height)
 
     def draw() -> Shown:
