@@ -32,6 +32,8 @@ EXPORTED = {  # what is exported
     "instant": ["density"],
     "nerf": ["density"],
     "neus": ["surface"],
+    "unisurf": ["surface"],
+    "volsdf": ["surface"],
     "mesh_optimisation": ["mesh"],
     "point_optimisation": ["cloud"],
     "voxel_optimisation": ["density", "color", "surface"],

@@ -164,3 +164,35 @@ def test_gradients_are_those_of_finite_differences(generator):
     zero = torch.zeros(1, dtype=F64, requires_grad=True)
     (slope,) = torch.autograd.grad(density.laplace_density(zero, 0.5).sum(), zero)
     assert slope.item() == pytest.approx(-1 / (2 * 0.5**2))
+
+
+@pytest.mark.parametrize("beta", [0.02, 0.3])
+def test_laplace_depth_is_the_integral_of_the_density_over_the_cell(generator, beta):
+    value = torch.randn(200, generator=generator, dtype=F64) * 0.3
+    slope = 2 * torch.rand(200, generator=generator, dtype=F64) - 1
+    slope[:20] *= 0.01  # along the surface
+    delta = torch.rand(200, generator=generator, dtype=F64)
+    delta[:20] *= 0.1
+    fine = (torch.arange(4000, dtype=F64) + 0.5) / 4000 - 0.5
+    along = value[:, None] + slope[:, None] * delta[:, None] * fine
+    expected = density.laplace_density(along, beta).mean(dim=1) * delta
+    found = density.laplace_depth(value, slope, delta, beta=beta)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [2, 6, 400])
+def test_a_wall_of_laplace_lets_the_same_light_to_its_face_whatever_the_cells(n):
+    edges, value, slope = wall(n, 1.0)
+    tau = density.laplace_depth(value, slope, edges[1:] - edges[:-1], beta=0.05)
+    assert tau[: n // 2].sum() == pytest.approx(0.5, abs=1e-8)
+
+
+def test_laplace_depth_learns_the_width_and_is_finite_at_any():
+    value, slope = torch.tensor([-1.0, 0.0, 0.3]), torch.tensor([-1.0, 0.0, 1.0])
+    for beta in (1e-4, 0.1, 10.0):
+        width = torch.tensor(beta, requires_grad=True)
+        leaves = value.clone().requires_grad_(), slope.clone().requires_grad_()
+        tau = density.laplace_depth(*leaves, torch.ones(3), beta=width)
+        grads = torch.autograd.grad(tau.sum(), (*leaves, width))
+        assert all(torch.isfinite(x).all() for x in (tau, *grads))
+        assert grads[2] != 0

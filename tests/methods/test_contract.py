@@ -51,7 +51,7 @@ CASES = [
 ]
 OWN_GEOMETRY = {"mesh_optimisation", "point_optimisation"}  # exported as it is, without a density
 
-SIGNED = {"neus"}  # with a distance instead of a density
+SIGNED = {"neus", "volsdf", "unisurf"}  # with a distance instead of a density
 
 any_method = pytest.mark.parametrize("name", sorted(METHODS))
 any_trained_method = pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_mask_term_is_the_cross_entropy_and_stays_finite(generator):
     out = seen([[0.0] * 3] * 2, [0.25, 1.0])
     terms = photo_terms(out, rgba, alpha=True, mask=2.0, generator=generator)
     expected = 2.0 * 0.5 * (math.log(4) - math.log(CERTAIN))
-    assert float(terms["mask"]) == pytest.approx(expected, rel=1e-4)
+    assert float(terms["mask"]) == pytest.approx(expected, rel=1e-3)  # float32 near 1
 
 
 def test_shape_terms_in_closed_form():

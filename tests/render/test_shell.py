@@ -15,7 +15,16 @@ from rayfield.fields.sdf_grid import Distance
 from rayfield.math.density import laplace_density, neus_depth
 from rayfield.math.rays import ray_box, ray_sphere
 from rayfield.render.occupancy import OccupancyGrid
-from rayfield.render.shell import SLACK, Cells, march, march_readable, mark_shell, render
+from rayfield.render.shell import (
+    SLACK,
+    Cells,
+    Focus,
+    focus,
+    march,
+    march_readable,
+    mark_shell,
+    render,
+)
 
 RADIUS = 0.6  # scene units
 SCALE = 2.0
@@ -210,3 +219,39 @@ def test_no_samples_are_no_light():
     assert not out.color.any()
     assert not out.opacity.any()
     assert not out.depth.any()
+
+
+@pytest.mark.parametrize("jittered", [False, True])
+def test_focus_puts_even_cells_around_the_first_root(jittered, generator):
+    """Two balls behind each other: the second is left out; rays that miss keep their cells."""
+
+    def balls(unit: Tensor) -> Tensor:
+        centres = torch.tensor([[0.3, 0.5, 0.5], [0.7, 0.5, 0.5]])
+        return (unit[:, None] - centres).norm(dim=-1).amin(1) - 0.15
+
+    grid = OccupancyGrid(64, contracted=False)
+    mark_shell(grid, balls, 0.03)
+    height = torch.tensor([0.0, 0.1, 0.32, 0.9])  # the last two go past
+    origins = torch.stack([torch.full((4,), -2.0), height, torch.zeros(4)], -1)
+    along = torch.tensor([[1.0, 0, 0]]).repeat(4, 1)
+    rays = Rays(origins, along, *ray_box(origins, along), torch.zeros(4, dtype=torch.long))
+    cells = march(grid, rays, 1 / 64)
+    drawn = generator if jittered else None
+    out = focus(cells, along, balls, on=Focus(0.05, 10), scale=SCALE, generator=drawn)
+    near = 1.6 - (0.3**2 - height[:2] ** 2).sqrt()  # of the first ball, from x = -2
+    for r in range(2):
+        t = out.middle[out.ray == r]
+        around = t[t > near[r] - 0.05]
+        shift = 0.0 if not jittered else 0.005
+        assert len(around) == 10
+        even = near[r] - 0.045 + 0.01 * torch.arange(10)
+        assert (around - even).abs().max() < shift + 2e-4
+        assert (t[t <= near[r] - 0.05] < near[r]).all()
+        assert len(t) > 10  # some in front stay
+        assert (t.diff() > 0).all()
+    past = cells.ray >= 2
+    torch.testing.assert_close(out.middle[out.ray >= 2], cells.middle[past])
+    assert torch.equal(out.count, torch.bincount(out.ray, minlength=4))
+    points = origins[out.ray] + out.middle[:, None] * along[out.ray]
+    torch.testing.assert_close(out.unit, points / SCALE + 0.5, rtol=0, atol=1e-5)
+    assert out.ray.diff().min() >= 0

@@ -55,6 +55,18 @@ METHODS: dict[str, Entry] = {
         ("eval", "render", "export"),
         kernels="all",
     ),
+    "volsdf": Entry(
+        "rayfield.methods.volsdf",
+        "a surface from photos, as sharp as they allow: density of a distance (VolSDF, 2021)",
+        ("eval", "render", "export"),
+        kernels="all",
+    ),
+    "unisurf": Entry(
+        "rayfield.methods.unisurf",
+        "a surface from photos: occupancy, sampled around roots of rays (UNISURF, 2021)",
+        ("eval", "render", "export"),
+        kernels="all",
+    ),
     "srn": Entry(
         "rayfield.methods.srn",
         "scene representation network: a learned ray marcher, the baseline of NeRF (SRN, 2019)",

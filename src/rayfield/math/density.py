@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+FLAT = 1e-2  # slopes along a ray that count as none
 Scalar = float | Float[Tensor, "#*N"]
 
 
@@ -34,6 +35,35 @@ def laplace_density(value: Float[Tensor, "*N"], beta: Scalar) -> Float[Tensor, "
     outside = 0.5 * torch.exp(-value.clamp(min=0) / beta)
     inside = 1 - 0.5 * torch.exp(value.clamp(max=0) / beta)
     return torch.where(value >= 0, outside, inside) / beta
+
+
+def laplace_depth(
+    value: Float[Tensor, "*N"],
+    cosine: Float[Tensor, "*N"],
+    delta: Float[Tensor, "*N"],
+    *,
+    beta: Scalar,
+) -> Float[Tensor, "*N"]:
+    """Optical depth of each cell by `laplace_density`, >= 0, for f that is linear in the cell.
+
+    The exact integral, so that cells may be longer than `beta`; arguments as in `neus_alpha`. Rays
+    along the surface (|cosine| below 0.01) have the density at the middle times the length.
+    """
+    steep = cosine.abs() > FLAT
+    slope = torch.where(steep, cosine, 1.0)
+    half = slope * delta / 2
+    integral = (
+        _laplace_integral(value + half, beta) - _laplace_integral(value - half, beta)
+    ) / slope
+    flat = laplace_density(value, beta) * delta
+    return torch.where(steep, integral, flat).clamp(min=0)
+
+
+def _laplace_integral(value: Tensor, beta: Scalar) -> Tensor:
+    """An antiderivative of `laplace_density` with respect to f."""
+    outside = -0.5 * torch.exp(-value.clamp(min=0) / beta)
+    inner = value.clamp(max=0) / beta
+    return torch.where(value >= 0, outside, inner - 0.5 * torch.exp(inner))
 
 
 def neus_depth(

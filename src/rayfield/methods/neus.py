@@ -23,28 +23,22 @@ from typing import Any
 from torch import Generator, Tensor
 
 from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
-from rayfield.fields.hashgrid import HashGrid
-from rayfield.fields.radiance import RadianceField
-from rayfield.fields.surface import SurfaceField
 from rayfield.math.density import neus_depth
 from rayfield.objectives.surface_photos import photo_terms, shape_terms
+from rayfield.render.growth import advance, blurred_sphere
 from rayfield.render.shell import Marching
 from rayfield.render.subject import Subject
 
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes, weights, schedules. Lengths are in radii of the ball that the subject lies in.
+    """Sizes, weights and schedules, as in `growth.Plan`; the width is 1 / sharpness.
 
-    `blurred`, `sharp`: 1 / sharpness at the start and the end. All `levels` are on after `grown`
-    of the steps. Cells are `step` long, or half of 1 / sharpness. `cutoff`: light that is left
-    where a ray ends. `radius`: of the sphere to start from.
+    Cells are `step` long, or as the width. `cutoff`: light that is left where a ray ends.
     """
 
     steps: int = 3000
     levels: int = 8
-    first_levels: int = 2
-    grown: float = 0.5
     entries: int = 1 << 17
     finest: int = 512
     width: int = 64
@@ -56,7 +50,7 @@ class Config:
     step: float = 1 / 128
     blurred: float = 0.05
     sharp: float = 0.002
-    reach: float = 7.0
+    reach: float = 5.0
     cutoff: float = 1e-3
     occupancy: int = 128
     eikonal: float = 0.1
@@ -78,11 +72,7 @@ def adapt(cfg: Config, traits: SceneTraits) -> Config:
 
 def build(cfg: Config, *, generator: Generator) -> Subject:
     """The untrained model: a sphere."""
-    sizes = {"levels": cfg.levels, "entries": cfg.entries, "finest": cfg.finest}
-    grids = [HashGrid(features=4, base=16, generator=generator, **sizes) for _ in range(2)]
-    field = SurfaceField(grids[0], cfg.width, radius=0.5 * cfg.radius, generator=generator)
-    backdrop = RadianceField(grids[1], cfg.width, generator=generator) if cfg.backdrop else None
-    return Subject(field, cells=cfg.occupancy, ball=cfg.ball, width=cfg.blurred, backdrop=backdrop)
+    return blurred_sphere(cfg, generator=generator)
 
 
 def batch_size(model: Subject, cfg: Config) -> int:
@@ -106,11 +96,7 @@ def loss(
     model: Subject, batch: RayBatch, cfg: Config, step: int, *, generator: Generator
 ) -> dict[str, Tensor]:
     """Colour, mask, eikonal and bending terms."""
-    done = min(1.0, step / cfg.steps)
-    more = (cfg.levels - cfg.first_levels + 1) * min(1.0, done / cfg.grown)
-    model.field.sdf.activate(min(cfg.levels, cfg.first_levels + int(more)))
-    model.width.fill_(cfg.blurred * (cfg.sharp / cfg.blurred) ** done)
-    model.refresh(step, reach=cfg.reach, generator=generator)
+    advance(model, cfg, step, generator=generator)
     seen = model.look(
         batch.rays, _marching(model, cfg), samples=cfg.samples, cutoff=cfg.cutoff,
         generator=generator,
@@ -121,15 +107,8 @@ def loss(
     return photo | shape_terms(seen.gradient, pairs, slope=cfg.eikonal, bending=cfg.bending)
 
 
-def render(
-    model: Subject,
-    rays: Rays,
-    cfg: Config,
-    *,
-    background: Tensor,
-    generator: Generator | None = None,
-) -> Rendered:
-    """What any number of rays see over a background colour; `generator` is not used."""
+def render(model: Subject, rays: Rays, cfg: Config, *, background: Tensor) -> Rendered:
+    """What any number of rays see over a background colour."""
     return model.see(rays, _marching(model, cfg), background=background)
 
 
@@ -145,5 +124,5 @@ def color(model: Subject) -> Callable[[Tensor, Tensor], Tensor]:
 
 def _marching(model: Subject, cfg: Config) -> Marching:
     """Length of cells, and what makes them opaque."""
-    width = float(model.width)
-    return Marching(max(cfg.step, 0.5 * width), partial(neus_depth, sharpness=1 / width))
+    rule = partial(neus_depth, sharpness=1 / model.width)
+    return Marching(max(cfg.step, model.width), rule)

@@ -16,7 +16,7 @@ from torch.nn.functional import binary_cross_entropy
 from rayfield.core.types import Rendered
 from rayfield.objectives.geometric import eikonal
 
-CERTAIN = 1e-3  # opacities nearer to 0 and 1 count as that
+CERTAIN = 1e-5  # opacities nearer to 0 and 1 count as that; less would not let go of errors
 
 
 def photo_terms(

@@ -13,15 +13,17 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Generator, Tensor
 
 from rayfield.core.types import Rays, Rendered
 from rayfield.fields.sdf_grid import Distance
 from rayfield.kernels import packing
 from rayfield.math import packed as ragged
+from rayfield.math.roots import secant
 from rayfield.render.occupancy import OccupancyGrid
 
 COARSE = 4  # cells along the side of a block that is looked at first
+SECANT_STEPS = 4
 SLACK = 1.5  # by how much a distance may grow faster than its points move
 
 # value, slope along the ray, length of the cell (scene units) -> optical depth of the cell
@@ -30,13 +32,6 @@ DepthRule = Callable[
 ]
 DistanceFn = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
 ColorFn = Callable[[Distance, Float[Tensor, "N 3"]], Float[Tensor, "N 3"]]
-
-
-class Marching(NamedTuple):
-    """Length of the cells of a ray, and what makes them opaque."""
-
-    step: float
-    rule: DepthRule
 
 
 class Cells(NamedTuple):
@@ -111,6 +106,68 @@ def march_readable(
     points = rays.origins[samples.ray] + middle[:, None] * rays.directions[samples.ray]
     length = samples.end - samples.start
     return Cells(used, middle, length, grid.unit(points), samples.ray, samples.count[:used])
+
+
+class Focus(NamedTuple):
+    """`count` cells within `half` of the surface (the rays' lengths)."""
+
+    half: float
+    count: int  # type: ignore[assignment]  # hides tuple.count, unused
+
+
+class Marching(NamedTuple):
+    """Length of the cells of a ray, what makes them opaque, and whether to `focus`."""
+
+    step: float
+    rule: DepthRule
+    on: Focus | None = None
+
+
+@torch.no_grad()
+def focus(
+    cells: Cells,
+    directions: Float[Tensor, "R 3"],
+    distance: DistanceFn,
+    *,
+    on: Focus,
+    scale: float,
+    generator: Generator | None = None,
+) -> Cells:
+    """Even cells around the place where a ray first meets the surface, instead of those marched.
+
+    Of those, the ones in front stay; rays that do not meet the surface keep all. With a generator
+    cells are shifted by up to half of their length. UNISURF (Oechsle et al. 2021,
+    arXiv:2104.10078), Sec. 3.3. `distance` is asked in the unit cube, whose unit is `scale` of the
+    rays' ones.
+    """
+    value, ray, t = distance(cells.unit), cells.ray, cells.middle
+    enters = (value[:-1] > 0) & (value[1:] <= 0) & (ray[:-1] == ray[1:])
+    at = enters.nonzero()[:, 0]
+    first = torch.ones_like(at, dtype=torch.bool)
+    first[1:] = ray[at][1:] != ray[at][:-1]
+    at = at[first]
+    met, start = ray[at], t[at]
+    along = directions[met] / scale
+
+    def unit(t: Tensor) -> Tensor:
+        return cells.unit[at] + (t - start)[:, None] * along
+
+    root = secant(lambda t: distance(unit(t)), start, t[at + 1],
+                  values=(value[at], value[at + 1]), steps=SECANT_STEPS)  # fmt: skip
+    length, shape = 2 * on.half / on.count, (len(at), 1)
+    shift = torch.full(shape, 0.5) if generator is None else torch.rand(shape, generator=generator)
+    middle = (root - on.half)[:, None] + length * (torch.arange(on.count) + shift).to(t.device)
+    begin = torch.full((cells.used,), torch.inf, device=t.device)
+    kept = t < begin.index_copy(0, met, root - on.half)[ray]
+    places = cells.unit[at][:, None] + (middle - start[:, None])[..., None] * along[:, None]
+    ray = torch.cat([ray[kept], met.repeat_interleave(on.count)])
+    t = torch.cat([t[kept], middle.flatten()])
+    lengths = torch.cat([cells.length[kept], torch.full_like(middle.flatten(), length)])
+    order = t.argsort()
+    order = order[ray[order].argsort(stable=True)]
+    places = torch.cat([cells.unit[kept], places.flatten(0, 1)])
+    count = torch.bincount(ray, minlength=cells.used)
+    return Cells(cells.used, t[order], lengths[order], places[order], ray[order], count)
 
 
 def render(

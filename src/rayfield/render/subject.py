@@ -7,6 +7,7 @@ NeuS and VolSDF have NeRF++'s (Zhang et al. 2020, arXiv:2010.07492). Nothing is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -46,7 +47,8 @@ class Subject(nn.Module):
     """A field, the shell of its surface, how sharp that is, and the backdrop if there is one.
 
     `ball` is the radius, in scene units, of the ball that the subject lies in; all other lengths
-    are in radii of the ball. `width` is that of the surface: how far light gets into it, about.
+    are in radii of the ball. `width` is that of the surface: how far light gets into it, about; a
+    `learned` factor may be on it.
     """
 
     def __init__(
@@ -56,16 +58,28 @@ class Subject(nn.Module):
         cells: int,
         ball: float,
         width: float,
+        learned: bool = False,
         backdrop: RadianceField | None = None,
     ) -> None:
         super().__init__()
         self.field, self.backdrop, self.ball = field, backdrop, ball
         self.shell = OccupancyGrid(cells, contracted=False)
         self.around = OccupancyGrid(cells, contracted=True) if backdrop is not None else None
-        self.width: Tensor
+        self.log_width: Tensor
         self.rays: Tensor
-        self.register_buffer("width", torch.tensor(width))
+        self.register_buffer("log_width", torch.tensor(math.log(width)))
+        self.log_factor = nn.Parameter(torch.zeros(())) if learned else None
         self.register_buffer("rays", torch.tensor(512.0))
+
+    @property
+    def width(self) -> float:
+        """That of the surface, in radii of the ball."""
+        factor = 0.0 if self.log_factor is None else float(self.log_factor.detach())
+        return math.exp(float(self.log_width) + factor)
+
+    def set_width(self, width: float) -> None:
+        """The width before the factor."""
+        self.log_width.fill_(math.log(width))
 
     def tables(self) -> list[nn.Parameter]:
         """The grids' tables."""
@@ -105,6 +119,7 @@ class Subject(nn.Module):
         jitter = torch.rand(len(rays.near), generator=generator).to(device)
         inside = self.enter(rays)
         cells = shell.march(self.shell, inside, marching.step, jitter=jitter, capacity=4 * samples)
+        cells = self._focused(cells, inside, marching, generator)
         used, n = cells.used, len(cells.ray)
         self.rays.copy_((0.5 * (self.rays + used * samples / max(n, 1))).clamp(FEWEST, MOST))
         chosen = torch.randint(max(n, 1), (n // NEARBY,), generator=generator).to(device)
@@ -127,7 +142,9 @@ class Subject(nn.Module):
         first = 0
         while first < len(rays.near) or not parts:
             block = Rays(*(x[first : first + BLOCK] for x in rays))
-            cells = shell.march(self.shell, self.enter(block), marching.step, capacity=CAPACITY)
+            inside = self.enter(block)
+            cells = shell.march(self.shell, inside, marching.step, capacity=CAPACITY)
+            cells = self._focused(cells, inside, marching, None)
             block = Rays(*(x[: cells.used] for x in block))
             front = self._subject(
                 cells, self.field(cells.unit), block.directions, marching.rule, 1e-4
@@ -138,6 +155,17 @@ class Subject(nn.Module):
         color, opacity, depth, samples = (torch.cat(x) for x in zip(*parts, strict=True))
         color = color + (1 - opacity[:, None]) * background
         return Rendered(color, opacity, depth, samples)
+
+    def _focused(
+        self, cells: Cells, rays: Rays, marching: Marching, generator: Generator | None
+    ) -> Cells:
+        """The cells to ask the field for."""
+        if marching.on is None or not len(cells.ray):
+            return cells
+        return shell.focus(
+            cells, rays.directions, self.field.sdf.distance, on=marching.on, scale=SCALE,
+            generator=generator,
+        )  # fmt: skip
 
     def _subject(
         self,
@@ -169,7 +197,7 @@ class Subject(nn.Module):
         """Know where to look: call it before every step. The shell is of cells within `reach`
         widths of the surface."""
         if step % EVERY == 0:
-            reach = reach * float(self.width) / SCALE
+            reach = reach * self.width / SCALE
             shell.mark_shell(self.shell, self.field.sdf.distance, reach)
         backdrop = self.backdrop
         if backdrop is None or self.around is None:

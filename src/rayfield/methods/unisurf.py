@@ -1,0 +1,135 @@
+"""UNISURF: Unifying Neural Implicit Surfaces and Radiance Fields for Multi-View Reconstruction.
+
+Oechsle, Peng, Geiger 2021, arXiv:2104.10078. A sample is as opaque as it is occupied, however long
+its cell (eq. 5-6): once occupancy is all or nothing, volume rendering is surface rendering. Rays
+are sampled around their root, in an interval that shrinks (Sec. 3.3, eq. 8-9).
+
+Departures: occupancy is the logistic function of a signed distance kept so by an eikonal term, and
+sharpens by a schedule; the paper's logits are free. A hash grid (`fields.surface`) instead of
+networks. In front of the interval samples lie near the surface alone. Smoothness compares gradients
+at samples, not normals at roots. Where photos have alpha: masks, and a random background. What is
+behind the subject's ball is a radiance field in contracted space.
+Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes between photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Generator, Tensor
+from torch.nn.functional import softplus
+
+from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.objectives.surface_photos import photo_terms, shape_terms
+from rayfield.render.growth import advance, blurred_sphere, progress
+from rayfield.render.shell import Focus, Marching
+from rayfield.render.subject import Subject
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes, weights and schedules, as in `growth.Plan`; the width is 1 / sharpness.
+
+    Around a root there are `places` cells in an interval that shrinks from `wide` to `narrow`;
+    elsewhere cells are `step` long, or as the width. `cutoff`: light that is left where a ray ends.
+    """
+
+    steps: int = 3000
+    levels: int = 8
+    entries: int = 1 << 17
+    finest: int = 512
+    width: int = 64
+    radius: float = 0.8
+    rate: float = 1e-2
+    final_rate: float = 0.05
+    warmup: int = 10
+    samples: int = 1 << 15
+    step: float = 1 / 128
+    blurred: float = 0.05
+    sharp: float = 0.002
+    wide: float = 0.5
+    narrow: float = 0.03
+    places: int = 16
+    reach: float = 5.0
+    cutoff: float = 1e-3
+    occupancy: int = 128
+    eikonal: float = 0.1
+    mask: float = 0.1
+    bending: float = 0.01
+    alpha: FromData[bool] = True
+    backdrop: FromData[bool] = False
+    ball: FromData[float] = 1.0
+
+
+PRESETS = {"fast": Config()}
+
+
+def adapt(cfg: Config, traits: SceneTraits) -> Config:
+    """Settings that follow from the scene."""
+    ball = 1.0 if traits.bounded else 0.5
+    return replace(cfg, alpha=traits.alpha, backdrop=not traits.bounded, ball=ball)
+
+
+def build(cfg: Config, *, generator: Generator) -> Subject:
+    """The untrained model: a sphere."""
+    return blurred_sphere(cfg, generator=generator)
+
+
+def batch_size(model: Subject, cfg: Config) -> int:
+    """Rays that give about `cfg.samples` samples."""
+    return int(model.rays)
+
+
+def param_groups(model: Subject, cfg: Config) -> list[dict[str, Any]]:
+    """Parameters and their rates."""
+    common = {"lr": cfg.rate, "betas": (0.9, 0.99), "eps": 1e-15}
+    tables = {"params": model.tables(), "sparse": True}
+    return [tables | common, {"params": model.matrices()} | common]
+
+
+def lr_factor(cfg: Config, step: int, progress: float) -> float:
+    """Linear warm-up, then exponential decay to `final_rate`."""
+    return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
+
+
+def loss(
+    model: Subject, batch: RayBatch, cfg: Config, step: int, *, generator: Generator
+) -> dict[str, Tensor]:
+    """Colour, mask, eikonal and bending terms."""
+    advance(model, cfg, step, generator=generator)
+    seen = model.look(
+        batch.rays, _marching(model, cfg), samples=cfg.samples, cutoff=cfg.cutoff,
+        generator=generator,
+    )  # fmt: skip
+    rgba = batch.rgba[: len(seen.rendered.opacity)]
+    photo = photo_terms(seen.rendered, rgba, alpha=cfg.alpha, mask=cfg.mask, generator=generator)
+    pairs = (seen.here, seen.nearby)
+    return photo | shape_terms(seen.gradient, pairs, slope=cfg.eikonal, bending=cfg.bending)
+
+
+def render(model: Subject, rays: Rays, cfg: Config, *, background: Tensor) -> Rendered:
+    """What any number of rays see over a background colour."""
+    return model.see(rays, _marching(model, cfg), background=background)
+
+
+def surface(model: Subject) -> Callable[[Tensor], Tensor]:
+    """Signed distances of scene points, about: negative inside, zero on the surface."""
+    return model.distance()
+
+
+def color(model: Subject) -> Callable[[Tensor, Tensor], Tensor]:
+    """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
+    return model.color()
+
+
+def _marching(model: Subject, cfg: Config) -> Marching:
+    """Length of cells, and what makes them opaque."""
+    width = model.width
+    focus = Focus(0.5 * cfg.wide * (cfg.narrow / cfg.wide) ** progress(cfg, width), cfg.places)
+
+    def rule(value: Tensor, slope: Tensor, length: Tensor) -> Tensor:
+        return softplus(-value / width)  # -log(1 - occupancy), whatever the cell's length
+
+    return Marching(max(cfg.step, width), rule, focus)

@@ -1,0 +1,133 @@
+"""VolSDF: Volume Rendering of Neural Implicit Surfaces.
+
+Yariv, Gu, Kasten, Lipman 2021, arXiv:2106.12052. Density is Laplace's distribution function of the
+signed distance over its width beta (eq. 2-3, `math.density`), which is learned with the rest.
+Loss: eq. 11-13.
+
+Departures: what is learned of beta is a factor on a schedule; left alone, beta takes far longer to
+fall than a surface to be found. A hash grid (`fields.surface`) instead of networks, with levels
+added on the way; even cells within `reach` widths of the surface instead of samples of bounded
+error, and the density integrated exactly over each. A bending term smooths. Where photos have
+alpha: masks, and a random background. What is behind the subject's ball is a radiance field in
+contracted space.
+Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes between photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from torch import Generator, Tensor
+
+from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.math.density import laplace_depth
+from rayfield.objectives.surface_photos import photo_terms, shape_terms
+from rayfield.render.growth import advance, blurred_sphere
+from rayfield.render.shell import Marching
+from rayfield.render.subject import Subject
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes, weights and schedules, as in `growth.Plan`; the width is beta.
+
+    A factor on beta is learned at `factor_rate`, down to `sharpest`. Cells are `step` long, or as
+    beta. `cutoff`: light that is left where a ray ends.
+    """
+
+    steps: int = 3000
+    levels: int = 8
+    entries: int = 1 << 17
+    finest: int = 512
+    width: int = 64
+    radius: float = 0.8
+    rate: float = 1e-2
+    final_rate: float = 0.05
+    warmup: int = 10
+    samples: int = 1 << 15
+    step: float = 1 / 128
+    blurred: float = 0.05
+    sharp: float = 0.003
+    sharpest: float = 0.001
+    factor_rate: float = 1e-3
+    reach: float = 5.0
+    cutoff: float = 1e-3
+    occupancy: int = 128
+    eikonal: float = 0.1
+    mask: float = 0.1
+    bending: float = 0.01
+    alpha: FromData[bool] = True
+    backdrop: FromData[bool] = False
+    ball: FromData[float] = 1.0
+
+
+PRESETS = {"fast": Config()}
+
+
+def adapt(cfg: Config, traits: SceneTraits) -> Config:
+    """Settings that follow from the scene."""
+    ball = 1.0 if traits.bounded else 0.5
+    return replace(cfg, alpha=traits.alpha, backdrop=not traits.bounded, ball=ball)
+
+
+def build(cfg: Config, *, generator: Generator) -> Subject:
+    """The untrained model: a sphere."""
+    return blurred_sphere(cfg, learned=True, generator=generator)
+
+
+def batch_size(model: Subject, cfg: Config) -> int:
+    """Rays that give about `cfg.samples` samples."""
+    return int(model.rays)
+
+
+def param_groups(model: Subject, cfg: Config) -> list[dict[str, Any]]:
+    """Parameters and their rates."""
+    common = {"lr": cfg.rate, "betas": (0.9, 0.99), "eps": 1e-15}
+    tables = {"params": model.tables(), "sparse": True}
+    factor = common | {"params": [model.log_factor], "lr": cfg.factor_rate}
+    return [tables | common, {"params": model.matrices()} | common, factor]
+
+
+def lr_factor(cfg: Config, step: int, progress: float) -> float:
+    """Linear warm-up, then exponential decay to `final_rate`."""
+    return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
+
+
+def loss(
+    model: Subject, batch: RayBatch, cfg: Config, step: int, *, generator: Generator
+) -> dict[str, Tensor]:
+    """Colour, mask, eikonal and bending terms."""
+    advance(model, cfg, step, generator=generator)
+    seen = model.look(
+        batch.rays, _marching(model, cfg), samples=cfg.samples, cutoff=cfg.cutoff,
+        generator=generator,
+    )  # fmt: skip
+    rgba = batch.rgba[: len(seen.rendered.opacity)]
+    photo = photo_terms(seen.rendered, rgba, alpha=cfg.alpha, mask=cfg.mask, generator=generator)
+    pairs = (seen.here, seen.nearby)
+    return photo | shape_terms(seen.gradient, pairs, slope=cfg.eikonal, bending=cfg.bending)
+
+
+def render(model: Subject, rays: Rays, cfg: Config, *, background: Tensor) -> Rendered:
+    """What any number of rays see over a background colour."""
+    return model.see(rays, _marching(model, cfg), background=background)
+
+
+def surface(model: Subject) -> Callable[[Tensor], Tensor]:
+    """Signed distances of scene points, about: negative inside, zero on the surface."""
+    return model.distance()
+
+
+def color(model: Subject) -> Callable[[Tensor, Tensor], Tensor]:
+    """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
+    return model.color()
+
+
+def _marching(model: Subject, cfg: Config) -> Marching:
+    """Length of cells, and what makes them opaque."""
+    assert model.log_factor is not None
+    beta = (model.log_width + model.log_factor).exp().clamp_min(cfg.sharpest)
+    return Marching(max(cfg.step, model.width), partial(laplace_depth, beta=beta))

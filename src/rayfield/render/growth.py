@@ -1,0 +1,90 @@
+"""From a blurred sphere to a sharp surface: the start and the schedule of `Subject`s on hash grids.
+
+Sharpening while finer levels are added is Neuralangelo's coarse to fine (Li et al. 2023,
+arXiv:2306.03092, Sec. 3.2), with the width of the surface tied to it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Generator
+
+from rayfield.fields.hashgrid import HashGrid
+from rayfield.fields.radiance import RadianceField
+from rayfield.fields.surface import SurfaceField
+from rayfield.render.subject import Subject
+
+BASE, FIRST_LEVELS = 16, 2  # the coarsest resolution, and how many levels are on at the start
+GROWN = 0.5  # part of the steps after which all levels are on
+
+
+@runtime_checkable
+class Plan(Protocol):
+    """Sizes of a subject and its backdrop, and how they grow; lengths in radii of the ball.
+
+    `levels` of grids with tables of `entries`, up to `finest`; `width` of the networks; `radius`
+    of the sphere to start from; `occupancy` cells a side; the surface's width falls from `blurred`
+    to `sharp` over `steps`, and is looked for within `reach` widths.
+    """
+
+    @property
+    def levels(self) -> int: ...
+    @property
+    def entries(self) -> int: ...
+    @property
+    def finest(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def radius(self) -> float: ...
+    @property
+    def occupancy(self) -> int: ...
+    @property
+    def blurred(self) -> float: ...
+    @property
+    def sharp(self) -> float: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def reach(self) -> float: ...
+    @property
+    def ball(self) -> float: ...
+    @property
+    def backdrop(self) -> bool: ...
+
+
+def blurred_sphere(plan: Plan, *, learned: bool = False, generator: Generator) -> Subject:
+    """The untrained subject; `learned`: with a factor on its width that is."""
+    sizes = {"levels": plan.levels, "entries": plan.entries, "finest": plan.finest}
+    grids = [
+        HashGrid(features=4, base=BASE, generator=generator, **sizes)
+        for _ in range(1 + plan.backdrop)
+    ]
+    field = SurfaceField(grids[0], plan.width, radius=0.5 * plan.radius, generator=generator)
+    backdrop = RadianceField(grids[1], plan.width, generator=generator) if plan.backdrop else None
+    return Subject(
+        field,
+        cells=plan.occupancy,
+        ball=plan.ball,
+        width=plan.blurred,
+        learned=learned,
+        backdrop=backdrop,
+    )
+
+
+def progress(plan: Plan, width: float) -> float:
+    """How far a width is on its way, in [0, 1]."""
+    log = torch.log(torch.tensor([plan.blurred, width, plan.sharp], dtype=torch.float64))
+    return float(((log[0] - log[1]) / (log[0] - log[2])).clamp(0, 1))
+
+
+@torch.no_grad()
+def advance(model: Subject, plan: Plan, step: int, *, generator: Generator) -> None:
+    """Bring width, levels, shell and backdrop to what they are at a step."""
+    done = min(1.0, step / plan.steps)
+    more = (plan.levels - FIRST_LEVELS + 1) * min(1.0, done / GROWN)
+    model.field.sdf.activate(min(plan.levels, FIRST_LEVELS + int(more)))
+    model.set_width(plan.blurred * (plan.sharp / plan.blurred) ** done)
+    model.refresh(step, reach=plan.reach, generator=generator)

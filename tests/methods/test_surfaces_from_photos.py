@@ -1,0 +1,119 @@
+"""What sets neus, volsdf and unisurf apart, and what they all must find: a ball."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from rayfield.app.catalogue import load_method
+from rayfield.core.types import RayBatch, Rays, SceneTraits
+from rayfield.math.density import laplace_depth, neus_alpha, occupancy
+from rayfield.math.rays import ray_box, ray_sphere
+from rayfield.train.optim import Adam
+
+NAMES = ("neus", "volsdf", "unisurf")
+OBJECT = SceneTraits(bounded=True, alpha=True, images=3, near=0.05)
+SMALL = {"steps": 150, "levels": 4, "entries": 1 << 12, "finest": 64, "width": 32,
+         "samples": 1 << 12, "occupancy": 32, "step": 1 / 32}  # fmt: skip
+RADIUS = 0.5
+each_method = pytest.mark.parametrize("name", NAMES)
+
+
+def config(name: str):
+    method = load_method(name)
+    return method.adapt(replace(method.Config(), **SMALL), OBJECT)
+
+
+def photo_of_a_ball(n: int, seed: int) -> RayBatch:
+    """Rays from around; the ball has the colours of its normals, and alpha."""
+    generator = torch.Generator().manual_seed(seed)
+    origins = 3 * normalize(torch.randn(n, 3, generator=generator))
+    target = 0.7 * normalize(torch.randn(n, 3, generator=generator))
+    directions = normalize(target - origins)
+    near, far = ray_box(origins, directions)
+    rays = Rays(origins, directions, near, far, torch.zeros(n, dtype=torch.long))
+    first, last = ray_sphere(origins, directions, radius=RADIUS)
+    normals = (origins + first[:, None] * directions) / RADIUS
+    hit = (last > first).float()[:, None]
+    return RayBatch(rays, torch.cat([hit * (0.5 + 0.4 * normals), hit], -1))
+
+
+@each_method
+def test_a_ball_is_found_with_its_colours(name):
+    method, cfg = load_method(name), config(name)
+    generator = torch.Generator().manual_seed(0)
+    model = method.build(cfg, generator=generator)
+    optimiser = Adam(method.param_groups(model, cfg))
+    for step in range(cfg.steps):
+        batch = photo_of_a_ball(method.batch_size(model, cfg), step)
+        terms = method.loss(model, batch, cfg, step, generator=generator)
+        assert {"color", "mask", "eikonal", "bending"} == set(terms)
+        sum(terms.values()).backward()
+        optimiser.step(method.lr_factor(cfg, step, step / cfg.steps))
+    normals = normalize(torch.randn(2000, 3, generator=generator))
+    f = method.surface(model)
+    assert f(RADIUS * normals).abs().mean() < 0.012
+    assert (f((RADIUS - 0.08) * normals) < 0).all()
+    assert (f((RADIUS + 0.08) * normals) > 0).all()
+    with torch.no_grad():
+        color = method.color(model)(RADIUS * normals, -normals)
+        batch = photo_of_a_ball(1000, 10_000)
+        out = method.render(model, batch.rays, cfg, background=torch.zeros(3))
+    assert (color - 0.5 - 0.4 * normals).abs().mean() < 0.05
+    assert (out.opacity - batch.rgba[:, 3]).abs().mean() < 0.03
+    assert (out.color - batch.rgba[:, :3]).abs().mean() < 0.04
+
+
+def test_each_rule_is_that_of_its_paper():
+    value, slope = torch.linspace(-0.2, 0.2, 101), torch.linspace(-1, 1, 101)
+    length = torch.full((101,), 0.03)
+    opacities = {}
+    for name in NAMES:
+        method, cfg = load_method(name), config(name)
+        model = method.build(cfg, generator=torch.Generator().manual_seed(0))
+        tau = method._marching(model, cfg).rule(value, slope, length)
+        opacities[name] = (1 - torch.exp(-tau)).detach()
+    width = 0.05  # of all three, at the start
+    neus = neus_alpha(value, slope, length, sharpness=1 / width)
+    volsdf = 1 - torch.exp(-laplace_depth(value, slope, length, beta=width))
+    torch.testing.assert_close(opacities["neus"], neus)
+    torch.testing.assert_close(opacities["volsdf"], volsdf)
+    torch.testing.assert_close(opacities["unisurf"], occupancy(value, 1 / width))
+
+
+def test_schedules_begin_blurred_and_coarse_and_end_sharp_and_fine():
+    for name in NAMES:
+        method, cfg = load_method(name), config(name)
+        generator, batch = torch.Generator().manual_seed(0), photo_of_a_ball(16, 0)
+        model = method.build(cfg, generator=generator)
+        widths, levels, halves = [], [], []
+        for step in (0, cfg.steps // 2, cfg.steps, 2 * cfg.steps):
+            method.loss(model, batch, cfg, step, generator=generator)
+            marching = method._marching(model, cfg)
+            widths.append(math.exp(float(model.log_width)))
+            levels.append(int(model.field.sdf.active))
+            halves.append(marching.on.half if marching.on else 0.0)
+            assert marching.step >= cfg.step
+        middle = math.sqrt(cfg.blurred * cfg.sharp)
+        assert widths == pytest.approx([cfg.blurred, middle, cfg.sharp, cfg.sharp], rel=1e-4)
+        assert levels == [2, 4, 4, 4]
+        if name == "unisurf":
+            assert halves[0] == pytest.approx(cfg.wide / 2, rel=1e-4)
+            assert halves[2] == halves[3] == pytest.approx(cfg.narrow / 2, rel=1e-4)
+
+
+def test_volsdf_learns_a_factor_of_its_width_but_none_below_the_sharpest():
+    method, cfg = load_method("volsdf"), config("volsdf")
+    model = method.build(cfg, generator=torch.Generator().manual_seed(0))
+    groups = method.param_groups(model, cfg)
+    assert any(p is model.log_factor for group in groups for p in group["params"])
+    inside = torch.full((1,), -0.9)
+    for factor, width in ((0.5, 0.5 * cfg.blurred), (1e-9, cfg.sharpest)):
+        model.log_factor.data.fill_(math.log(factor))
+        tau = method._marching(model, cfg).rule(inside, inside, torch.ones(1))
+        torch.testing.assert_close(tau.detach(), torch.full((1,), 1 / width))
+    assert model.width == pytest.approx(1e-9 * cfg.blurred)
