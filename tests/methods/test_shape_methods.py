@@ -12,6 +12,7 @@ from rayfield.core.check import UsageError
 from rayfield.data.shape_batches import ShapeBatch
 from rayfield.data.shape_class import ShapesTraits
 from rayfield.data.solids import HALF, PADDED
+from rayfield.fields import volume_code
 from rayfield.geometry.marching import extract
 from rayfield.geometry.voxels import centres
 from rayfield.math.calculus import central_gradient
@@ -182,6 +183,30 @@ def test_an_occupancy_network_learns_from_each_kind_of_observation(encoder):
     assert cfg.observes == cfg.wanted(3).observation == encoder
     _, losses = trained(occupancy_network, cfg, 3, steps=30)
     assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize("encoder", ["points", "voxels"])
+def test_a_code_may_be_a_volume(encoder, monkeypatch):
+    """Every parameter learns, and a ball between two that were learned is between them."""
+    monkeypatch.setattr(volume_code, "SIDE", 16)
+    cfg = small(occupancy_network, 3, rate=5e-3, encoder=encoder, volume=6)
+    model, losses = trained(occupancy_network, cfg, 3, steps=100)
+    assert losses[-1] < 0.4 * losses[0]
+    generator = torch.Generator().manual_seed(1)
+    terms = occupancy_network.loss(model, balls(cfg, 3, generator), cfg, 0, generator=generator)
+    sum(terms.values()).backward()
+    assert all(p.grad.any() and p.grad.isfinite().all() for p in model.parameters())
+    seen = seen_of(encoder, torch.tensor([0.35, 0.5, 0.62]), generator)
+    codes = occupancy_network.infer(model, seen, cfg, generator=generator)
+    points = (2 * torch.rand(4000, 3, generator=generator) - 1) * 0.88
+    with torch.no_grad():
+        sizes = [int((occupancy_network.surface(model, c)(points) < 0).sum()) for c in codes]
+    assert 1.3 * sizes[0] < sizes[1] < sizes[2] / 1.1
+
+
+def test_a_volume_of_a_picture_is_refused():
+    with pytest.raises(ValueError, match="0 with encoder=image"):
+        occupancy_network.Config(volume=4, encoder="image")
 
 
 def test_the_papers_image_model_has_its_number_of_parameters():

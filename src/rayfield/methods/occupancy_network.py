@@ -4,10 +4,11 @@ Mescheder, Oechsle, Niemeyer, Nowozin, Geiger 2019, arXiv:1812.03828. A classifi
 the code of an observation, to the probability of being inside (Sec. 3.1), learned from points
 (Sec. 3.2); the surface is at a threshold (Sec. 3.3). One shape: residual blocks without norm; a
 class: conditional batch norm, and an encoder of points, voxels or pictures (supplement).
-Departures: half of the points near the surface (`near`; paper: none); mean cross entropy (sum);
-smaller networks, a higher, falling rate, threshold 0.5 (0.2); Fourier features for a single shape;
-shapes mirrored and stretched at will; our own shaded pictures, their encoder untrained; beyond the
-cube of side 1.1 all is outside; no VAE.
+Departures: preset `local`: the code is a volume of features, as in Convolutional Occupancy Networks
+(Peng et al. 2020, arXiv:2003.04618); half of the points near the surface (`near`; paper: none);
+mean cross entropy (sum); smaller networks, a higher, falling rate, threshold 0.5 (0.2); Fourier
+features for a single shape; shapes mirrored and stretched at will; our own shaded pictures, their
+encoder untrained; beyond the cube of side 1.1 all is outside; no VAE.
 Cannot: open surfaces; learn without solid shapes; tell shapes unlike those of the class.
 """
 
@@ -18,16 +19,14 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 from torch.nn import functional
 
 from rayfield.data.shape_batches import Mirror, Observation, ShapeBatch, Wanted
 from rayfield.data.shape_class import ShapesTraits
-from rayfield.data.solids import PointFn, walled
-from rayfield.fields.image_encoder import ImageEncoder
-from rayfield.fields.occupancy import ConditionalDecoder, OccupancyNetwork, ResidualDecoder
-from rayfield.fields.point_encoder import PointEncoder
-from rayfield.fields.voxel_encoder import VoxelEncoder
+from rayfield.data.solids import HALF, PointFn, walled
+from rayfield.fields.class_networks import by_vector, by_volume
+from rayfield.fields.occupancy import OccupancyNetwork, ResidualDecoder
 
 WALL = 20.0  # slope of the surface function beyond the cube that is learned
 
@@ -49,6 +48,7 @@ class Config:
     width: int = 128
     blocks: int = 3
     code: int = 128
+    volume: int = 0  # channels of a code that is a volume, 0: a vector of `code`
     hidden: int = 96  # of the point encoder
     channels: int = 8  # of the voxel encoder, half of the image encoder's
     features: int = 64
@@ -63,6 +63,8 @@ class Config:
             raise ValueError("shapes, points, width, blocks, code and hidden must be 1 or more")
         if not (0 <= self.near <= 1 and 0 < self.threshold < 1 and 0 <= self.stretch < 1):
             raise ValueError("near, threshold and stretch must be between 0 and 1")
+        if self.volume < 0 or (self.volume and self.encoder == "image"):
+            raise ValueError("volume must be 0 or more, and 0 with encoder=image")
 
     @property
     def observes(self) -> Observation:
@@ -80,6 +82,7 @@ class Config:
 
 PRESETS = {
     "laptop": Config(),
+    "local": Config(steps=6000, shapes=4, points=2048, width=32, volume=16, hidden=32, rate=3e-3),
     "paper": Config(
         steps=300_000, shapes=64, points=2048, near=0.0, width=256, blocks=5, code=512, hidden=512,
         channels=32, features=0, rate=1e-4, final_rate=1.0, threshold=0.2,
@@ -94,19 +97,17 @@ def adapt(cfg: Config, traits: ShapesTraits) -> Config:
 
 def build(cfg: Config, *, generator: Generator) -> OccupancyNetwork:
     """The untrained model."""
-    size, g, threshold = (cfg.width, cfg.blocks), generator, cfg.threshold
+    size, kind, g = (cfg.width, cfg.blocks), cfg.encoder, generator
     if cfg.learned <= 1:
         single = ResidualDecoder(*size, features=cfg.features, scale=cfg.scale, generator=g)
-        return OccupancyNetwork(single, None, threshold=threshold)
-    encoder: nn.Module
-    if cfg.encoder == "points":
-        encoder = PointEncoder(cfg.code, hidden=cfg.hidden, generator=g)
-    elif cfg.encoder == "voxels":
-        encoder = VoxelEncoder(cfg.code, base=cfg.channels, generator=g)
+        return OccupancyNetwork(single, None, threshold=cfg.threshold)
+    if cfg.volume and kind != "image":
+        rest = {"channels": cfg.volume, "hidden": cfg.hidden}
+        parts = by_volume(kind, *size, **rest, half=HALF, generator=g)
     else:
-        encoder = ImageEncoder(cfg.code, base=2 * cfg.channels, generator=g)
-    decoder = ConditionalDecoder(*size, code=cfg.code, generator=g)
-    return OccupancyNetwork(decoder, encoder, threshold=threshold)
+        rest = {"code": cfg.code, "hidden": cfg.hidden, "channels": cfg.channels}
+        parts = by_vector(kind, *size, **rest, generator=g)
+    return OccupancyNetwork(*parts, threshold=cfg.threshold)
 
 
 def batch_size(model: OccupancyNetwork, cfg: Config) -> int:
@@ -116,8 +117,7 @@ def batch_size(model: OccupancyNetwork, cfg: Config) -> int:
 
 def param_groups(model: OccupancyNetwork, cfg: Config) -> list[dict[str, Any]]:
     """All parameters at one rate."""
-    rates = {"lr": cfg.rate, "betas": (0.9, 0.999), "eps": 1e-8}
-    return [{"params": list(model.parameters()), **rates}]
+    return [{"params": [*model.parameters()], "lr": cfg.rate, "betas": (0.9, 0.999), "eps": 1e-8}]
 
 
 def lr_factor(cfg: Config, step: int, progress: float) -> float:

@@ -1,0 +1,56 @@
+"""The parts of an occupancy network of a class: what reads an observation, and the decoder."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Generator, nn
+
+from rayfield.fields.image_encoder import ImageEncoder
+from rayfield.fields.occupancy import ConditionalDecoder
+from rayfield.fields.point_encoder import PointEncoder
+from rayfield.fields.volume_code import PointCells, VolumeDecoder, VolumeEncoder, VoxelCells
+from rayfield.fields.voxel_encoder import VoxelEncoder
+
+Parts = tuple[nn.Module, nn.Module]
+
+
+def by_vector(
+    kind: Literal["points", "voxels", "image"],
+    width: int,
+    blocks: int,
+    *,
+    code: int,
+    hidden: int,
+    channels: int,
+    generator: Generator | None,
+) -> Parts:
+    """Decoder and encoder of codes that are vectors (Mescheder et al. 2019); `hidden` of points,
+    `channels` of voxels, twice as many of pictures."""
+    decoder = ConditionalDecoder(width, blocks, code=code, generator=generator)
+    if kind == "points":
+        return decoder, PointEncoder(code, hidden=hidden, generator=generator)
+    if kind == "voxels":
+        return decoder, VoxelEncoder(code, base=channels, generator=generator)
+    return decoder, ImageEncoder(code, base=2 * channels, generator=generator)
+
+
+def by_volume(
+    kind: Literal["points", "voxels"],
+    width: int,
+    blocks: int,
+    *,
+    channels: int,
+    hidden: int,
+    half: float,
+    generator: Generator | None,
+) -> Parts:
+    """Decoder and encoder of codes that are volumes over [-half, half]^3 (Peng et al. 2020);
+    `channels` of features, `hidden` of points."""
+    cells = (
+        PointCells(channels, hidden=hidden, half=half, generator=generator)
+        if kind == "points"
+        else VoxelCells(channels, generator=generator)
+    )
+    decoder = VolumeDecoder(width, blocks, channels=channels, half=half, generator=generator)
+    return decoder, VolumeEncoder(cells, channels, generator=generator)
