@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -196,3 +197,19 @@ def test_pictures_of_a_video_that_would_take_long_are_smaller_than_the_photos(
     assert "--resolution " + "x".join(map(str, found["reduced_from"])) in text
     monkeypatch.setattr(rendering, "PATIENCE", 1e6)
     assert command.json("render", tiny_run, "--frames", 2)["reduced_from"] is None
+
+
+@pytest.mark.parametrize("words", [("--png",), ("--depth",)])
+def test_a_full_disk_is_one_line_and_leaves_no_half_picture(
+    tiny_run, command, tmp_path, words, monkeypatch
+):
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("rayfield.geometry.wholefile.os.fsync", full)
+    size = ("--frames", 1, "--resolution", "16x16", "-o", tmp_path / "out")
+    code, out, err = command("render", tiny_run, *size, *words)
+    assert (code, out) == (1, "")
+    assert "could not be written (No space left on device)" in err
+    assert "Traceback" not in err
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]

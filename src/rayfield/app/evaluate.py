@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from rayfield.app import figures
@@ -93,9 +92,8 @@ def measure(
         masked = masked_psnr(a, b, frame)
         found.append(Measured(field, scene, frame, float(psnr(a, b)), similar, outline, masked))
         if save_renders:
-            folder = field.run.renders / split
-            folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(figures.bytes_of(rendered)).save(folder / f"{index:04d}.png")
+            file = field.run.renders / split / f"{index:04d}.png"
+            figures.save_picture(file, figures.bytes_of(rendered))
         progress((index + 1) / len(frames))
     return found
 
@@ -171,7 +169,7 @@ def picture(run: Run, measured: Sequence[Measured]) -> None:
             "error": figures.error_colors(row, limit),
         }
         for part, drawn in parts.items():
-            Image.fromarray(drawn).save(folder / f"evaluation-{title}-{part}.png")
+            figures.save_picture(folder / f"evaluation-{title}-{part}.png", drawn)
 
 
 def _pair(field: TrainedField, scene: Scene, frame: Frame) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from rayfield.core.drawing import BLUE, FAINT, INK, bytes_of, new_figure, save, show, style
+from rayfield.geometry.wholefile import write_whole
 
 SHOWN = 6  # pictures in a strip, beside the photo
 
@@ -29,6 +31,13 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     """The RGB of a picture of our own making. Raises OSError."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def save_picture(path: Path, picture: UInt8[np.ndarray, "H W 3"]) -> None:
+    """Write a PNG, whole or not at all, with the folders on the way. Raises RayfieldError."""
+    encoded = io.BytesIO()
+    Image.fromarray(picture).save(encoded, "PNG")
+    write_whole(path, encoded.getvalue())
 
 
 def sharpening(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import time
 from collections.abc import Callable
@@ -13,7 +14,6 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image
 
 from rayfield.app import cameras as cams
 from rayfield.app import figures, paths
@@ -21,8 +21,9 @@ from rayfield.app.catalogue import find_method
 from rayfield.app.field import TrainedField, View
 from rayfield.app.normals import normal_colors, normal_map
 from rayfield.app.video import Video
-from rayfield.core.check import RayfieldError, UsageError
+from rayfield.core.check import UsageError
 from rayfield.core.types import Camera
+from rayfield.geometry.wholefile import write_whole
 
 MAX_FRAMES = 100_000
 PROBES, PROBE_SIDE = 5, 64  # views that settle the range of the depth colours
@@ -111,10 +112,12 @@ def render(
                 picture = track.draw(camera, view)
                 track.film.add(picture)
                 if track.stills is not None:
-                    _save(track.stills / f"{index:04d}.png", picture)
+                    figures.save_picture(track.stills / f"{index:04d}.png", picture)
             if shot.depth:
                 metric = np.where(view.opacity >= SEEN, view.depth * unit, 0.0)
-                np.save(folder / "depth" / f"{index:04d}.npy", metric.astype(np.float32))
+                array = io.BytesIO()
+                np.save(array, metric.astype(np.float32))
+                write_whole(folder / "depth" / f"{index:04d}.npy", array.getvalue())
             progress((index + 1) / len(cameras))
     return found | {"seconds": time.perf_counter() - started}
 
@@ -199,11 +202,3 @@ def depth_colors(
     color: Float[np.ndarray, "H W 3"] = mpl.colormaps["magma"](np.clip(shade, 0, 1))[..., :3]
     opacity = np.clip(view.opacity, 0, 1)[..., None]
     return figures.bytes_of(color * opacity + float(white) * (1 - opacity))
-
-
-def _save(path: Path, picture: UInt8[np.ndarray, "H W 3"]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(path)
-    except OSError as error:
-        raise RayfieldError(f"{path}: could not be written ({error.strerror})") from None
