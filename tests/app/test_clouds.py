@@ -85,6 +85,24 @@ def test_the_mesh_lies_where_the_points_do(tmp_path, middle, radius):
     np.testing.assert_allclose(value, 0.5 * radius, rtol=1e-3)
 
 
+def test_a_small_piece_is_left_out_and_told_of_another_object_is_kept(tmp_path):
+    def value(points):
+        others = [(points - torch.tensor(at)).norm(dim=1) - radius for at, radius in places]
+        return torch.stack([points.norm(dim=1) - 0.5, *others]).amin(0)
+
+    method = SimpleNamespace(surface=lambda model: value)
+    surface = learned(tmp_path, source(tmp_path), method)
+    places = [([0.7, 0.7, 0.7], 0.2)]  # 16 % of the area
+    found = surface.export(tmp_path / "both.ply", resolution=32)
+    assert (found["components"], found.get("notes")) == (2, None)
+    places = [([0.8, 0.8, 0.8], 0.06), ([-0.8, 0.8, 0.8], 0.06)]  # 1.4 %
+    found = surface.export(tmp_path / "one.ply", resolution=32)
+    assert found["components"] == 1
+    assert found["notes"] == [
+        "2 separate pieces of less than 2 % of the area of the largest are left out"
+    ]
+
+
 def test_the_exact_distance_of_a_sphere_measures_as_exact(tmp_path, coarse):
     surface = learned(tmp_path, source(tmp_path, middle=20.0, radius=3.0))
     write_mesh(tmp_path / "true.ply", surface.mesh(64))

@@ -19,11 +19,11 @@ from rayfield.app.contract import ColorFn, MeshMethod, PointFn, PointMethod
 from rayfield.app.field import TrainedField
 from rayfield.app.figures import bytes_of
 from rayfield.app.meshfile import save_mesh
-from rayfield.app.surfaces import KEEP_FRACTION, surface_mesh
+from rayfield.app.surfaces import surface_mesh, without_crumbs
 from rayfield.core.check import UsageError
 from rayfield.core.types import Mesh, PointCloud
 from rayfield.geometry.marching import Search, extract
-from rayfield.geometry.mesh import keep_largest, transform, vertex_normals
+from rayfield.geometry.mesh import transform, vertex_normals
 from rayfield.geometry.meshio import check_target
 from rayfield.geometry.pointwriter import check_points_target, write_points
 
@@ -71,13 +71,14 @@ def export(
             path, cloud, colors, meshing=meshing, matrix=field.world_from_scene, force=force
         )
     check_target(path, force=force)
+    notes: list[str] = []
     if isinstance(field.method, MeshMethod):
         mesh, level = own_mesh(field.method.mesh(field.model), meshing), None
     else:
-        mesh, level = surface(field, meshing, progress=progress)
+        mesh, level = surface(field, meshing, progress=progress, notes=notes)
     if meshing.frame == "world":
         mesh = transform(mesh, field.world_from_scene)
-    found = save_mesh(path, mesh, frame=meshing.frame, force=force)
+    found = save_mesh(path, mesh, frame=meshing.frame, force=force, notes=notes)
     if level is not None:
         found["threshold"] = level / cams.scale_of(field.world_from_scene)
         found["resolution"] = meshing.resolution
@@ -110,20 +111,25 @@ def own_mesh(mesh: Mesh, meshing: Meshing) -> Mesh:
 
 
 def surface(
-    field: TrainedField, meshing: Meshing, *, progress: Callable[[float], None]
+    field: TrainedField,
+    meshing: Meshing,
+    *,
+    progress: Callable[[float], None],
+    notes: list[str] | None = None,
 ) -> tuple[Mesh, float]:
     """The coloured mesh in the scene's frame, and its density, in 1 / scene unit, or the level 0
-    of a signed distance."""
+    of a signed distance. As `without_crumbs`."""
     _check_frame(meshing)
     color = field.scene_color()
     value = field.scene_surface()
     if value is None:
         mesh, level = _dense_surface(field, meshing, progress)
+        mesh = without_crumbs(mesh, notes)
     elif meshing.threshold is not None:
         raise UsageError("--threshold is a density; a signed surface is where its value is 0")
     else:
         value = value if field.traits.bounded else cut_to_ball(value)
-        mesh, level = surface_mesh(value, meshing.resolution, progress=progress), 0.0
+        mesh, level = surface_mesh(value, meshing.resolution, progress=progress, notes=notes), 0.0
     return replace(mesh, colors=vertex_colors(field, mesh, color)), level
 
 
@@ -151,7 +157,7 @@ def _dense_surface(
         progress=progress,
         search=careful(meshing.resolution),
     )
-    return keep_largest(mesh, fraction=KEEP_FRACTION), level
+    return mesh, level
 
 
 def careful(resolution: int) -> Search:

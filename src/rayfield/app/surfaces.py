@@ -16,7 +16,7 @@ from rayfield.app.shading import shade
 from rayfield.core.check import UsageError
 from rayfield.core.types import Camera, Mesh
 from rayfield.geometry.marching import extract
-from rayfield.geometry.mesh import keep_largest, transform
+from rayfield.geometry.mesh import components, keep_largest, transform
 from rayfield.math.calculus import central_gradient
 
 KEEP_FRACTION = 0.02  # of the largest component's area, for a component to stay
@@ -38,12 +38,15 @@ def in_chunks(value: PointFn) -> PointFn:
 
 
 def surface_mesh(
-    value: PointFn, resolution: int, *, progress: Callable[[float], None] = lambda _: None
+    value: PointFn,
+    resolution: int,
+    *,
+    progress: Callable[[float], None] = lambda _: None,
+    notes: list[str] | None = None,
 ) -> Mesh:
     """The zero set in the cube [-1, 1]^3 as a closed mesh with normals from the gradient.
 
-    Components with less than 2 % of the area of the largest are left out. Raises RayfieldError
-    where there is no zero set.
+    As `without_crumbs`. Raises RayfieldError where there is no zero set.
     """
     value = in_chunks(value)
     mesh = extract(
@@ -55,8 +58,18 @@ def surface_mesh(
         inside="below",
         progress=progress,
     )
-    mesh = keep_largest(mesh, fraction=KEEP_FRACTION)
+    mesh = without_crumbs(mesh, notes)
     return replace(mesh, normals=gradient_normals(value, mesh, step=0.5 / resolution))
+
+
+def without_crumbs(mesh: Mesh, notes: list[str] | None = None) -> Mesh:
+    """The mesh without components of less than 2 % of the area of the largest, told in `notes`."""
+    kept = keep_largest(mesh, fraction=KEEP_FRACTION)
+    if notes is not None and len(kept.faces) < len(mesh.faces):
+        gone = int(components(mesh).max()) - int(components(kept).max())
+        share = f"{100 * KEEP_FRACTION:g} % of the area of the largest"
+        notes.append(f"{gone} separate pieces of less than {share} are left out")
+    return kept
 
 
 def gradient_normals(value: PointFn, mesh: Mesh, *, step: float) -> Float[np.ndarray, "V 3"]:

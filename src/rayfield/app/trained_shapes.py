@@ -128,10 +128,11 @@ class TrainedShapes:
         if meshing.frame not in ("world", "scene"):
             raise UsageError(f"there is no frame {meshing.frame!r}; give world or scene")
         code, world = self._asked(scene, observation, own=meshing.frame == "scene")
-        mesh = self.mesh(code, meshing.resolution, progress=progress)
+        notes: list[str] = []
+        mesh = self.mesh(code, meshing.resolution, progress=progress, notes=notes)
         if meshing.frame == "world":
             mesh = transform(mesh, world)
-        found = save_mesh(path, mesh, frame=meshing.frame, force=force)
+        found = save_mesh(path, mesh, frame=meshing.frame, force=force, notes=notes)
         seconds = time.perf_counter() - started
         return found | {"step": self.step, "threshold": 0.0, "seconds": seconds}
 
@@ -141,9 +142,10 @@ class TrainedShapes:
         resolution: int,
         *,
         progress: Progress = lambda _: None,
+        notes: list[str] | None = None,
     ) -> Mesh:
         """The surface of a code or of the only shape, in the frame. Raises RayfieldError."""
-        return surface_mesh(self.value(code), resolution, progress=progress)
+        return surface_mesh(self.value(code), resolution, progress=progress, notes=notes)
 
     def render(self, *, scene: str | None = None, out: Path | None = None) -> dict[str, Any]:
         """A picture of the only shape; of a class, shapes whose codes lie evenly between those of

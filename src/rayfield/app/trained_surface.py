@@ -88,10 +88,11 @@ class TrainedSurface:
         check_target(path, force=force)
         if frame not in ("world", "scene"):
             raise UsageError(f"there is no frame {frame!r}; give world or scene")
-        mesh = surface_mesh(self._scene_value, resolution, progress=progress)
+        notes: list[str] = []
+        mesh = surface_mesh(self._scene_value, resolution, progress=progress, notes=notes)
         if frame == "world":
             mesh = transform(mesh, self.world_from_scene)
-        found = save_mesh(path, mesh, frame=frame, force=force)
+        found = save_mesh(path, mesh, frame=frame, force=force, notes=notes)
         about = {"step": self.step, "threshold": 0.0, "resolution": resolution}
         return found | about | {"seconds": time.perf_counter() - started}
 
