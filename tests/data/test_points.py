@@ -43,6 +43,23 @@ def test_normals_become_unit_and_outward(tmp_path, factor):
     assert ("made unit" in notes) == (factor != 1)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_normals_that_look_both_ways_are_turned_outwards(tmp_path, share):
+    normals = ball(4000)
+    turned = np.random.default_rng(0).random(len(normals)) < share
+    np.save(tmp_path / "p.npy", np.hstack([normals, np.where(turned[:, None], -1, 1) * normals]))
+    cloud = read_points(tmp_path / "p.npy")
+    np.testing.assert_allclose(cloud.normals, normals, atol=1e-12)
+    assert cloud.notes == (f"{turned.sum()} of the normals look inwards: they are turned round",)
+
+
+def test_a_few_normals_that_look_wrong_are_left_as_they_are(tmp_path):
+    normals = ball(4000)
+    normals[:40] *= -1
+    np.save(tmp_path / "p.npy", np.hstack([ball(4000), normals]))
+    assert read_points(tmp_path / "p.npy").notes == ()
+
+
 def test_a_normal_of_zero_is_taken_from_the_nearest_point(tmp_path):
     points = np.concatenate([ball(200), [[1.0, 0, 0], [1.0, 1e-6, 0]]])
     normals = points.copy()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.spatial import cKDTree
 
 from rayfield.geometry import orientation
@@ -38,3 +39,19 @@ def test_a_leaking_shell_is_noticed_and_signs_spread_from_the_top():
     assert not orientation.holds(found, points, normals)
     turned = orientation.oriented(found, points, given, tree=cKDTree(points))
     assert ((turned * normals).sum(1) > 0.999).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+def test_discord_is_that_of_independent_signs(share):
+    points, normals, _ = sphere(8000)
+    signs = np.where(np.random.default_rng(1).random(len(points)) < share, -1.0, 1.0)
+    found = orientation.discord(points, signs[:, None] * normals, cKDTree(points))
+    assert found == pytest.approx(2 * share * (1 - share), abs=0.02)
+
+
+def test_both_sides_of_a_thin_sheet_agree():
+    random = np.random.default_rng(0)
+    points = random.random((4000, 3)) * [1, 1, 0]
+    up = np.where(random.random(4000) < 0.5, 1.0, -1.0)[:, None] * [0, 0, 1.0]
+    points += 0.005 * up  # apart by less than half of what neighbours on a side are
+    assert orientation.discord(points, up, cKDTree(points)) < 0.01

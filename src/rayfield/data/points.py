@@ -23,6 +23,7 @@ from torch import Generator, Tensor
 from rayfield.core.check import DataError
 from rayfield.core.types import Mesh, PointCloud
 from rayfield.data.pointfiles import read_raw
+from rayfield.geometry import local_fit, orientation
 from rayfield.geometry.guide import Guide, make_guide
 from rayfield.geometry.mesh import transform
 from rayfield.geometry.meshio import MeshFile
@@ -36,6 +37,7 @@ NEIGHBOUR = (
 FROM_MESH = 100_000  # points that are taken of a mesh
 MOST_POINTS = 250_000  # Atzmon & Lipman 2020; more are thinned out
 FEWEST = 10
+DISCORD = 0.05  # of neighbours whose normals look apart; from here on they are no guide
 FLAT = 1e-4  # of the greatest extent: what is thinner has no volume
 ALONE = 2048  # queries from which on threads pay
 
@@ -213,7 +215,15 @@ def _check_extent(path: Path, points: np.ndarray) -> None:
 
 def _outward(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Unit normals that look outwards, and a note if they did not."""
+    unit, found = 0.5 * (points + 1), normals
+    tree = cKDTree(unit)
+    if orientation.discord(unit, normals, tree) > DISCORD:
+        cells = orientation.sides(unit, local_fit.measure(unit, tree).spacing)
+        found = orientation.oriented(cells, unit, normals, tree=tree)
     # The volume enclosed, by the divergence theorem, with equal areas for all points.
-    if (normals * (points - points.mean(axis=0))).sum() < 0:
-        return -normals, ["the normals look inwards: they are turned round"]
-    return normals, []
+    if (found * (points - points.mean(axis=0))).sum() < 0:
+        found = -found
+    turned = int(((found * normals).sum(axis=1) < 0).sum())
+    which = "" if turned == len(normals) else f"{turned} of "
+    notes = [f"{which}the normals look inwards: they are turned round"] if turned else []
+    return found, notes

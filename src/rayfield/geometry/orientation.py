@@ -23,6 +23,8 @@ PER_SPACING = 3.6  # cell sides in spacings of the points
 PROBES = (1.5, 2.0, 2.5, 3.0)  # cells from a point at which its sides are looked up
 LINKS = 12  # neighbours that agree on their normals
 ROUNDS = 20
+ASKED = 4000  # points that are asked whether their neighbours agree
+TANGENT = 0.15  # sine of the angle from the tangent plane within which a neighbour lies
 HOLDS = 0.5  # share of the points that must see the inside for a shell to count as closed
 
 Sides = Int8[np.ndarray, "C C C"]
@@ -80,6 +82,23 @@ def oriented(
         sign = np.where(vote != 0, np.sign(vote), sign)
         trust = np.minimum(np.abs(vote), 1.0)
     return normals * np.where(sign == 0, 1.0, sign)[:, None]
+
+
+def discord(
+    points: Float[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3"], tree: cKDTree
+) -> float:
+    """The share of pairs of neighbours whose normals look against each other, of a sample.
+
+    Of random signs it is a half, of a share p turned round 2 p (1 - p). Only neighbours within the
+    tangent plane count, so that both sides of a thin sheet may look away from each other.
+    """
+    step = max(1, len(points) // ASKED)
+    own, at = normals[::step, None], points[::step, None]
+    near = indices(tree, points[::step], min(LINKS, len(points)))[:, 1:]
+    away = points[near] - at
+    beside = np.abs((away * own).sum(axis=2)) < TANGENT * np.linalg.norm(away, axis=2)
+    against = (normals[near] * own).sum(axis=2) < 0
+    return float((against & beside).sum() / max(int(beside.sum()), 1))
 
 
 def _spread_by_tree(
