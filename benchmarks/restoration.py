@@ -10,6 +10,7 @@ pixels.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import textwrap
@@ -89,8 +90,10 @@ def luma(picture: torch.Tensor) -> torch.Tensor:
     return ((picture @ weights + 16) / 255)[BORDER:-BORDER, BORDER:-BORDER, None]
 
 
-def restore(given: torch.Tensor, known: torch.Tensor, cfg: dip.Config) -> tuple[dip.Model, float]:
-    """The model trained on a degraded picture, and the seconds that took."""
+def restore(
+    given: torch.Tensor, known: torch.Tensor, cfg: dip.Config
+) -> tuple[dip.Model, list[Figure]]:
+    """The model trained on a degraded picture; how well its output explains that, and seconds."""
     values = given.flatten(0, 1)
     batch = PictureBatch(torch.zeros(len(values), 2), values, known.flatten())
     model = dip.build(cfg, generator=torch.Generator().manual_seed(0))
@@ -98,9 +101,15 @@ def restore(given: torch.Tensor, known: torch.Tensor, cfg: dip.Config) -> tuple[
     started = time.perf_counter()
     for step in range(cfg.steps):
         generator.manual_seed(step_seed(0, step))
-        dip.loss(model, batch, cfg, step, generator=generator)["mse"].backward()
+        error = dip.loss(model, batch, cfg, step, generator=generator)["mse"]
+        error.backward()
         optimiser.step(1.0)
-    return model, time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    fit = -10 * math.log10(float(error.detach()))
+    return model, [
+        Figure("last output against what was given", fit, "dB"),
+        Figure(f"{cfg.steps} steps", seconds, "s"),
+    ]
 
 
 def figures(
@@ -131,6 +140,7 @@ def main() -> None:
     arguments.add_argument("--side", type=int, help="of the square taken from it")
     arguments.add_argument("--preset", choices=dip.PRESETS, default="laptop")
     arguments.add_argument("--steps", type=int, help="default: the preset's")
+    arguments.add_argument("--jitter", type=float, help="of the input; default: the preset's")
     arguments.add_argument("--save", type=Path, help="PNG: clean, given, restored")
     args = arguments.parse_args()
     data = Path(os.environ.get("RAYFIELD_DATA", ROOT.parent / "shared" / "data"))
@@ -144,14 +154,15 @@ def main() -> None:
     given, known, baselines = degrade(clean, args.task)
     cfg = replace(dip.PRESETS[args.preset], task=args.task, mask="text")
     cfg = dip.adapt(cfg, PictureTraits(*given.shape))
-    cfg = replace(cfg, steps=5 if args.quick else args.steps or cfg.steps)
-    model, seconds = restore(given, known, cfg)
+    jitter = cfg.jitter if args.jitter is None else args.jitter
+    cfg = replace(cfg, steps=5 if args.quick else args.steps or cfg.steps, jitter=jitter)
+    model, training = restore(given, known, cfg)
     found = dip.image(model, cfg)
     lines = figures(clean, baselines, found, task=args.task)
     if args.task == "denoise":
         last = dip.image(model, replace(cfg, patience=0))
         lines.append(Figure("average at the last step", float(psnr(last, clean)), "dB"))
-    lines.append(Figure(f"{cfg.steps} steps", seconds, "s"))
+    lines += training
     if args.save:
         rows = [clean, functional.interpolate(given.permute(2, 0, 1)[None], (side, side))[0]]
         strip = torch.cat([rows[0], rows[1].permute(1, 2, 0), found], dim=1)
