@@ -44,6 +44,8 @@ def test_a_step_is_told_with_its_losses_rates_and_time_left():
     assert shown["psnr"] == "29.1 dB"
     assert shown["rays/s"] == "145 k"
     assert shown["samples/s"] == "3.20 M"
+    slow = [dict(facts(HALF._replace(rays_per_second=rate)))["rays/s"] for rate in (91.2, 3210.0)]
+    assert slow == ["91", "3.2 k"]
     assert shown["left"] == "0:30"
     assert "psnr" not in dict(facts(HALF._replace(psnr=None)))
 

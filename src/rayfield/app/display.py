@@ -152,12 +152,19 @@ def facts(progress: Progress) -> list[tuple[str, str]]:
     found += [(name.replace("_", " "), f"{value:.2g}") for name, value in progress.terms.items()]
     if progress.psnr is not None:
         found.append(("psnr", f"{progress.psnr:.1f} dB"))
-    found.append(("rays/s", f"{progress.rays_per_second / 1e3:.0f} k"))
+    found.append(("rays/s", _thousands(progress.rays_per_second)))
     if progress.samples_per_second is not None:
         found.append(("samples/s", f"{progress.samples_per_second / 1e6:.2f} M"))
     found.append(("elapsed", duration(progress.seconds)))
     found.append(("left", duration(progress.eta_seconds)))
     return found
+
+
+def _thousands(rate: float) -> str:
+    """145 k, 3.2 k or 91: slow methods have a rate too."""
+    if rate < 1000:
+        return f"{rate:.0f}"
+    return f"{rate / 1e3:.1f} k" if rate < 10_000 else f"{rate / 1e3:.0f} k"
 
 
 def duration(seconds: float) -> str:
