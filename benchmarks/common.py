@@ -20,7 +20,8 @@ import torch
 from rayfield.app.field import background_of, method_named, render_view
 from rayfield.data.demo import demo_photos
 from rayfield.data.load import load_scene
-from rayfield.data.pixels import PixelSampler, view_image
+from rayfield.data.photo import view_image
+from rayfield.data.pixels import PixelSampler
 from rayfield.data.scene import Frame, Scene
 from rayfield.kernels.pool import available_cores, pool
 from rayfield.objectives.photometric import psnr

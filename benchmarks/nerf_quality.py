@@ -14,7 +14,8 @@ from common import CAPTURES, Figure, parser, peak_gb, report, scene_path
 
 from rayfield.app.field import background_of, render_view
 from rayfield.data.load import load_scene
-from rayfield.data.pixels import PixelSampler, view_image
+from rayfield.data.photo import view_image
+from rayfield.data.pixels import PixelSampler
 from rayfield.data.scene import Scene
 from rayfield.kernels.pool import available_cores
 from rayfield.methods import nerf

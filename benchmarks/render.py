@@ -24,7 +24,7 @@ from common import Figure, Training, load, parser, report, scene_path
 
 from rayfield.app.prepare import prepare
 from rayfield.data.load import load_scene
-from rayfield.data.pixels import view_image
+from rayfield.data.photo import view_image
 
 PREPARE = "from rayfield.app.prepare import prepare; print(prepare())"
 HELP_RUNS = 5
