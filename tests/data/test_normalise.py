@@ -12,6 +12,7 @@ from PIL import Image
 from rayfield.core.check import DataError
 from rayfield.data.load import load_scene, read_capture
 from rayfield.data.normalise import nearest_to_axes, normalise, upright
+from rayfield.data.scene import placed
 from rayfield.math.rays import project
 
 FORMS = ("ngp", "colmap")
@@ -127,6 +128,19 @@ def test_a_million_points_are_judged_by_some_of_them(capture_dir, monkeypatch):
     )
     assert normalise(replace(capture, points=points)).traits.near == pytest.approx(whole, rel=0.05)
     assert set(asked) == {1000}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_scene_in_another_frame_shows_the_same_world(form, capture_dir):
+    scene = load_scene(capture_dir(form))
+    elsewhere = np.eye(4)
+    elsewhere[:3] = [[0, -2.5, 0, 7], [2.5, 0, 0, -1], [0, 0, 2.5, 3]]
+    moved = placed(scene, elsewhere, scene.traits)
+    assert np.allclose(returned(moved), returned(scene), atol=1e-12)
+    for frame in moved.frames:
+        rotation = frame.camera.pose[:3, :3]
+        assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+    assert placed(scene, scene.world_from_scene.copy(), scene.traits) is scene
 
 
 def test_nearest_point_to_crossing_axes_is_their_crossing(ring):

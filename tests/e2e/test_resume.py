@@ -13,6 +13,7 @@ import rayfield
 from rayfield.app import cli
 from rayfield.app.display import Quiet
 from rayfield.app.learned import open_learned
+from rayfield.data.load import load_scene
 from rayfield.train.progress import Progress
 
 
@@ -81,3 +82,23 @@ def test_a_run_folder_is_not_trained_into_twice(tiny_run, train_tiny, command):
     assert train_tiny(tiny_run) == 2
     assert "holds a run already" in command("train", "instant", "x", "-o", tiny_run)[2]
     assert sorted(tiny_run.rglob("*")) == before
+
+
+@pytest.mark.parametrize("verb", ["eval", "resume"])
+def test_photos_stay_where_they_were_trained_though_another_box_is_found(
+    tiny_run, command, tmp_path, monkeypatch, verb
+):
+    """As by another version, or on a machine with other arithmetic."""
+    shutil.copytree(tiny_run, tmp_path / "run")
+    found = command.json("eval", tmp_path / "run")["psnr"]
+    monkeypatch.setattr("rayfield.data.hull.GRIDS", (20, 20))
+    box = load_scene(rayfield.demo_photos()).world_from_scene
+    assert abs(box - rayfield.open(tmp_path / "run").world_from_scene).max() > 0.01
+    if verb == "resume":
+        record = json.loads((tmp_path / "run" / "run.json").read_text())
+        record["budget"]["steps"] += 5
+        (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+        assert command.json("resume", tmp_path / "run")["step"] == 65
+        assert command.json("eval", tmp_path / "run")["psnr"] > found - 1
+    else:
+        assert command.json("eval", tmp_path / "run")["psnr"] == pytest.approx(found, abs=0.01)

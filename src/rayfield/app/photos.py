@@ -6,11 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast, get_args
 
+import numpy as np
 from torch import nn
 
 from rayfield.app import cameras as cams
 from rayfield.app.display import Display
-from rayfield.app.field import CAMERAS
+from rayfield.app.field import CAMERAS, traits_of
 from rayfield.app.gallery import Gallery
 from rayfield.app.preview import scene_gallery
 from rayfield.app.source import Origin
@@ -18,7 +19,7 @@ from rayfield.core.check import DataError
 from rayfield.core.types import MaskUse, SceneTraits
 from rayfield.data.load import load_scene
 from rayfield.data.pixels import PixelSampler
-from rayfield.data.scene import Scene
+from rayfield.data.scene import Scene, placed
 from rayfield.data.scenes import Scenes, load_scenes
 from rayfield.train.run import Run, describe_data
 
@@ -82,7 +83,13 @@ def scene_of(run: Run) -> Scene:
     data = run.record["data"]
     scene = load_scene(run.find_data(), downscale=data["downscale"], masks=masks_of(run))
     check_unchanged(run, scene.root, scene.fingerprint)
-    return scene
+    return in_frame_of(run, scene)
+
+
+def in_frame_of(run: Run, scene: Scene) -> Scene:
+    """The scene where it was when the run was trained: another version, or the arithmetic of
+    another machine, may find another box."""
+    return placed(scene, np.array(run.record["world_from_scene"], np.float64), traits_of(run))
 
 
 def scenes_of(run: Run) -> Scenes:

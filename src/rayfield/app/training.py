@@ -20,7 +20,7 @@ from rayfield.app.contract import Method
 from rayfield.app.display import Display, Quiet
 from rayfield.app.field import method_named
 from rayfield.app.learned import Learned, open_learned
-from rayfield.app.photos import check_unchanged, masks_of, open_photos
+from rayfield.app.photos import Photos, check_unchanged, in_frame_of, masks_of, open_photos
 from rayfield.app.pictures import open_picture, open_samples
 from rayfield.app.prepare import Kernels, kernels_for, prepare
 from rayfield.app.scene_class import open_scenes
@@ -137,6 +137,8 @@ def resume(path: Path | str, *, display: Display | None = None) -> Learned:
         how = _how(entry.learns, downscale, drop_invalid=run.drop_invalid, masks=masks_of(run))
         source = READERS[entry.learns](root, cfg=cfg, **how)
         check_unchanged(run, root, source.origin(run.path).data["fingerprint"])
+        if isinstance(source, Photos):
+            source.scene = in_frame_of(run, source.scene)
         sampler = source.sampler
     model = _built(chosen, cfg, run.record["seed"])
     with locked(run.path):

@@ -98,6 +98,20 @@ class Scene:
         return tuple(frame for frame in self.frames if frame.split == name)
 
 
+def placed(scene: Scene, world_from_scene: Float[np.ndarray, "4 4"], traits: SceneTraits) -> Scene:
+    """The same pictures in another scene frame, e.g. in that of a run that was trained on them."""
+    if np.array_equal(scene.world_from_scene, world_from_scene):
+        return scene
+    moved = np.linalg.inv(world_from_scene) @ scene.world_from_scene
+    scale = np.cbrt(np.linalg.det(moved[:3, :3]))
+    frames = []
+    for frame in scene.frames:
+        pose = moved @ frame.camera.pose
+        pose[:3, :3] /= scale
+        frames.append(replace(frame, camera=replace(frame.camera, pose=pose)))
+    return replace(scene, frames=tuple(frames), world_from_scene=world_from_scene, traits=traits)
+
+
 def intrinsics(camera: Camera) -> tuple[float, ...]:
     """All of a camera but its pose: equal for pictures taken through the same lens."""
     lens = (camera.fx, camera.fy, camera.cx, camera.cy)
