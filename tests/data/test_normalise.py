@@ -63,6 +63,7 @@ def test_unbounded_scenes_have_up_along_z_and_cameras_in_the_unit_ball(form, cap
     assert np.allclose(up / np.linalg.norm(up), (0, 0, 1), atol=1e-9)
     assert not scene.traits.bounded
     assert 0 < scene.traits.near < distances.min()
+    assert 0.1 < scene.traits.ball < distances.min()
 
 
 def test_the_centre_is_where_the_cameras_look(capture_dir):

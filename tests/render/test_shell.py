@@ -20,6 +20,7 @@ from rayfield.render.shell import (
     Cells,
     Focus,
     focus,
+    lit,
     march,
     march_readable,
     mark_shell,
@@ -255,3 +256,30 @@ def test_focus_puts_even_cells_around_the_first_root(jittered, generator):
     points = origins[out.ray] + out.middle[:, None] * along[out.ray]
     torch.testing.assert_close(out.unit, points / SCALE + 0.5, rtol=0, atol=1e-5)
     assert out.ray.diff().min() >= 0
+
+
+@each_rule
+@pytest.mark.parametrize("width", [0.002, 0.02])
+def test_leaving_cells_in_the_dark_changes_next_to_nothing(rule, width, generator):
+    """They are found from distances alone, so before gradients are known."""
+    grid, rays, law = OccupancyGrid(64, contracted=False), some_rays(1000, generator), RULES[rule]
+    mark_shell(grid, ball, 5.5 * width / SCALE)
+    cells = march(grid, rays, max(width, 1 / 128))
+    kept = lit(cells, ball, rule=law(width), scale=SCALE, cutoff=5e-3)
+    assert len(kept.ray) < 0.8 * len(cells.ray)
+    assert torch.equal(kept.count, torch.bincount(kept.ray, minlength=1000))
+    whole, part = (
+        render(c, found_at(c.unit), rays.directions, rule=law(width), color=tint, scale=SCALE)
+        for c in (cells, kept)
+    )
+    assert (whole.opacity - part.opacity).abs().max() < 1e-2
+    assert (whole.color - part.color).abs().max() < 1e-2
+
+
+def test_cells_without_a_surface_in_front_are_all_lit(generator):
+    grid, rays = OccupancyGrid(32, contracted=False), some_rays(50, generator)
+    mark_shell(grid, ball, 0.05)
+    cells = march(grid, rays, 1 / 64)
+    kept = lit(cells, lambda x: ball(x) + 0.5, rule=RULES["neus"](0.01), scale=SCALE, cutoff=1e-3)
+    assert torch.equal(kept.ray, cells.ray)
+    torch.testing.assert_close(kept.unit, cells.unit)

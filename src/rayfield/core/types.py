@@ -129,7 +129,8 @@ class SceneTraits(NamedTuple):
     something in front of them all, the frustum of their mean camera for normalised device
     coordinates: 12 numbers of its pose, row by row, the depth of the near plane, and half the
     picture's width and height at depth 1; else empty. `photos`: of a class of scenes, how many of
-    the training photos each has, in the order of their numbers; empty for a single scene.
+    the training photos each has, in the order of their numbers; empty for a single scene. `ball`:
+    radius of the ball about the origin that the subject of an unbounded scene is taken to lie in.
     """
 
     bounded: bool
@@ -138,3 +139,4 @@ class SceneTraits(NamedTuple):
     near: float
     forward: tuple[float, ...] = ()
     photos: tuple[int, ...] = ()
+    ball: float = 1.0

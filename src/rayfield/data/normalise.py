@@ -32,6 +32,7 @@ from rayfield.math.rays import project
 POINT_WEIGHT = 0.25
 TRANSPARENT_SHARE = 0.01
 BOUNDED_NEAR = 0.01
+CLOSE_CAMERAS, BALL = 2, 0.8  # per cent; of their distance, what the subject's ball takes up
 JUDGED = 50_000  # sparse points
 BALL = 0.5  # radius, in an unbounded scene, of a ball that the files name
 BOX_OF_DISTANCE = 1.5 / 4.0  # of NeRF's synthetic scenes: box +-1.5, cameras at 4
@@ -129,6 +130,13 @@ def _near(nearest: float | None, distances: Float[np.ndarray, " N"]) -> float:
     return float(np.clip(0.5 * nearest, 0.01 * typical, 0.5 * typical))
 
 
+def _ball(distances: Float[np.ndarray, " N"]) -> float:
+    """How far from the centre the subject may reach: not to where the nearest cameras are, a few
+    that stand in its midst aside."""
+    nearest = float(np.percentile(distances, CLOSE_CAMERAS))
+    return BALL * max(nearest, BALL * float(np.median(distances)))
+
+
 def _moved(frame: Frame, world_from_scene: Float[np.ndarray, "4 4"], scale: float) -> Frame:
     """A frame whose rigid pose is expressed in the scene."""
     pose = np.linalg.inv(world_from_scene) @ frame.camera.pose
@@ -205,7 +213,8 @@ def _unbounded(
     if forward:
         notes.append("all cameras look one way, at something in front of them (forward-facing)")
     near = _near(nearest, distances) / scale
-    return world_from_scene, scale, SceneTraits(False, False, len(frames), near, forward)
+    ball = _ball(distances) / scale
+    return world_from_scene, scale, SceneTraits(False, False, len(frames), near, forward, ball=ball)
 
 
 def normalise(capture: Capture) -> Scene:

@@ -38,7 +38,7 @@ class Config:
     beta. `cutoff`: light that is left where a ray ends.
     """
 
-    steps: int = 3000
+    steps: int = 4000
     levels: int = 8
     entries: int = 1 << 17
     finest: int = 512
@@ -47,14 +47,14 @@ class Config:
     rate: float = 1e-2
     final_rate: float = 0.05
     warmup: int = 10
-    samples: int = 1 << 15
+    samples: int = 1 << 14
     step: float = 1 / 128
-    blurred: float = 0.05
+    blurred: float = 0.03
     sharp: float = 0.003
     sharpest: float = 0.001
     factor_rate: float = 1e-3
-    reach: float = 5.0
-    cutoff: float = 1e-3
+    reach: float = 5.5
+    cutoff: float = 5e-3
     occupancy: int = 128
     eikonal: float = 0.1
     mask: float = 0.1
@@ -69,7 +69,7 @@ PRESETS = {"fast": Config()}
 
 def adapt(cfg: Config, traits: SceneTraits) -> Config:
     """Settings that follow from the scene."""
-    ball = 1.0 if traits.bounded else 0.5
+    ball = 1.0 if traits.bounded else traits.ball
     return replace(cfg, alpha=traits.alpha, backdrop=not traits.bounded, ball=ball)
 
 

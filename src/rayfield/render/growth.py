@@ -17,7 +17,10 @@ from rayfield.fields.surface import SurfaceField
 from rayfield.render.subject import Subject
 
 BASE, FIRST_LEVELS = 16, 2  # the coarsest resolution, and how many levels are on at the start
-GROWN = 0.5  # part of the steps after which all levels are on
+GROWN, SHARPENED = (
+    0.5,
+    0.7,
+)  # parts of the steps after which all levels are on, the width is `sharp`
 
 
 @runtime_checkable
@@ -26,7 +29,7 @@ class Plan(Protocol):
 
     `levels` of grids with tables of `entries`, up to `finest`; `width` of the networks; `radius`
     of the sphere to start from; `occupancy` cells a side; the surface's width falls from `blurred`
-    to `sharp` over `steps`, and is looked for within `reach` widths.
+    to `sharp` over most of `steps`, and is looked for within `reach` widths.
     """
 
     @property
@@ -86,5 +89,6 @@ def advance(model: Subject, plan: Plan, step: int, *, generator: Generator) -> N
     done = min(1.0, step / plan.steps)
     more = (plan.levels - FIRST_LEVELS + 1) * min(1.0, done / GROWN)
     model.field.sdf.activate(min(plan.levels, FIRST_LEVELS + int(more)))
-    model.set_width(plan.blurred * (plan.sharp / plan.blurred) ** done)
+    sharpened = min(1.0, done / SHARPENED)
+    model.set_width(plan.blurred * (plan.sharp / plan.blurred) ** sharpened)
     model.refresh(step, reach=plan.reach, generator=generator)

@@ -27,6 +27,7 @@ from rayfield.render.shell import Cells, DepthRule, Marching
 SCALE = 2.0  # sides of the field's unit cube: it is the cube [-1, 1]^3 around the ball
 BLOCK = 4096  # rays rendered at a time
 CAPACITY = 1 << 18  # samples at a time
+DARK = 1e-3  # transmittance at which a ray ends where nothing is learned
 FEWEST, MOST = 64, 1 << 14  # rays a step
 EVERY = 32  # steps between looks at where the surface is
 NEARBY, EVERYWHERE = 4, 256  # a neighbour for every fourth sample; points of the whole cube
@@ -113,13 +114,14 @@ class Subject(nn.Module):
     ) -> Seen:
         """What the first of some rays see, with gradients.
 
-        As many rays as fit into four times `samples`; the next batch will give about `samples`.
+        As many rays as march to 16 times `samples` cells; the next batch will give about `samples`
+        that are asked for.
         """
         device = rays.near.device
         jitter = torch.rand(len(rays.near), generator=generator).to(device)
         inside = self.enter(rays)
-        cells = shell.march(self.shell, inside, marching.step, jitter=jitter, capacity=4 * samples)
-        cells = self._focused(cells, inside, marching, generator)
+        cells = shell.march(self.shell, inside, marching.step, jitter=jitter, capacity=16 * samples)
+        cells = self._useful(cells, inside, marching, cutoff=cutoff, generator=generator)
         used, n = cells.used, len(cells.ray)
         self.rays.copy_((0.5 * (self.rays + used * samples / max(n, 1))).clamp(FEWEST, MOST))
         chosen = torch.randint(max(n, 1), (n // NEARBY,), generator=generator).to(device)
@@ -128,7 +130,7 @@ class Subject(nn.Module):
         everywhere = torch.rand(EVERYWHERE, 3, generator=generator).to(device)
         found = self.field(torch.cat([cells.unit, near, everywhere]))
         front = self._subject(
-            cells, Distance(*(x[:n] for x in found)), inside.directions, marching.rule, cutoff
+            cells, Distance(*(x[:n] for x in found)), inside.directions, marching.rule
         )
         rays = Rays(*(x[:used] for x in rays))
         rendered = composited(front, self.behind(rays, jitter=jitter[:used]))
@@ -144,11 +146,9 @@ class Subject(nn.Module):
             block = Rays(*(x[first : first + BLOCK] for x in rays))
             inside = self.enter(block)
             cells = shell.march(self.shell, inside, marching.step, capacity=CAPACITY)
-            cells = self._focused(cells, inside, marching, None)
+            cells = self._useful(cells, inside, marching, cutoff=DARK, generator=None)
             block = Rays(*(x[: cells.used] for x in block))
-            front = self._subject(
-                cells, self.field(cells.unit), block.directions, marching.rule, 1e-4
-            )
+            front = self._subject(cells, self.field(cells.unit), block.directions, marching.rule)
             out = composited(front, self.behind(block))
             parts.append((out.color, out.opacity, out.depth, out.samples))
             first += cells.used
@@ -156,16 +156,24 @@ class Subject(nn.Module):
         color = color + (1 - opacity[:, None]) * background
         return Rendered(color, opacity, depth, samples)
 
-    def _focused(
-        self, cells: Cells, rays: Rays, marching: Marching, generator: Generator | None
+    def _useful(
+        self,
+        cells: Cells,
+        rays: Rays,
+        marching: Marching,
+        *,
+        cutoff: float,
+        generator: Generator | None,
     ) -> Cells:
-        """The cells to ask the field for."""
-        if marching.on is None or not len(cells.ray):
+        """The cells that it pays to ask the field for, some in the place of others."""
+        if not len(cells.ray):
             return cells
+        distance = self.field.sdf.distance
+        if marching.on is None:
+            return shell.lit(cells, distance, rule=marching.rule, scale=SCALE, cutoff=cutoff)
         return shell.focus(
-            cells, rays.directions, self.field.sdf.distance, on=marching.on, scale=SCALE,
-            generator=generator,
-        )  # fmt: skip
+            cells, rays.directions, distance, on=marching.on, scale=SCALE, generator=generator
+        )
 
     def _subject(
         self,
@@ -173,12 +181,9 @@ class Subject(nn.Module):
         found: Distance,
         directions: Tensor,
         rule: DepthRule,
-        cutoff: float,
     ) -> Rendered:
         """What rays see of the subject, over black; depth in scene units."""
-        out = shell.render(
-            cells, found, directions, rule=rule, color=self.field.color, scale=SCALE, cutoff=cutoff
-        )
+        out = shell.render(cells, found, directions, rule=rule, color=self.field.color, scale=SCALE)
         return out._replace(depth=out.depth * self.ball)
 
     def behind(self, rays: Rays, *, jitter: Tensor | None = None) -> Rendered | None:
@@ -208,9 +213,17 @@ class Subject(nn.Module):
         )  # fmt: skip
 
     def distance(self) -> Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]:
-        """Signed distance of scene points, in scene units; it is learned in the ball alone."""
+        """Signed distance of scene points, in scene units; before a backdrop, of what lies in the
+        ball."""
         half = 0.5 / self.ball
-        return lambda points: self.field.sdf.distance(points * half + 0.5) / half
+
+        def value(points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+            found = self.field.sdf.distance(points * half + 0.5) / half
+            if self.backdrop is None:
+                return found
+            return torch.maximum(found, points.norm(dim=-1) - self.ball)
+
+        return value
 
     def color(self) -> Callable[[Tensor, Tensor], Float[Tensor, "N 3"]]:
         """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
