@@ -75,3 +75,17 @@ def test_a_density_is_refused(surface_run, command, tmp_path):
     assert code == 2
     assert "--threshold is a density" in err
     assert not any(tmp_path.iterdir())
+
+
+def test_a_mesh_to_compare_with_is_measured_against(surface_run, command, tmp_path):
+    exact = rayfield.demo_photos() / "mesh.ply"
+    found = command.json("eval", surface_run, "--reference", exact)
+    assert 0.001 < found["reference"]["chamfer_l1_onet"] < 0.05  # of the box's diagonal
+    assert 0.2 < found["reference"]["fscore@1%"] < 1
+    command("export", surface_run, "-o", tmp_path / "own.ply", "--resolution", 256)
+    own = command.json("eval", surface_run, "--reference", tmp_path / "own.ply")["reference"]
+    assert own["p2s_accuracy"] < 1e-6
+    assert own["fscore@1%"] == 1
+    code, _, err = command("eval", surface_run, "--reference", tmp_path / "none.ply")
+    assert code == 3
+    assert "none.ply" in err

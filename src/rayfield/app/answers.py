@@ -37,11 +37,13 @@ def evaluate(
 ) -> Answer:
     """How close it is to the data; `reference` is another picture or mesh to compare with."""
     if reference is not None and not isinstance(
-        learned, TrainedPicture | TrainedSurface | TrainedGeometry
+        learned, TrainedPicture | TrainedSurface | TrainedGeometry | TrainedField
     ):
         raise UsageError("--reference is for runs that learned one picture or a surface")
     if isinstance(learned, TrainedField):
-        found = evaluate_field(learned, split=split, save_renders=save_renders, progress=progress)
+        found = evaluate_field(
+            learned, split=split, save_renders=save_renders, reference=reference, progress=progress
+        )
         return found, summary.of_evaluation(found, learned.run)
     if isinstance(learned, TrainedClass):
         found = learned.evaluate(split, save_renders=save_renders, progress=progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,18 +13,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rayfield.app import figures
+from rayfield.app.export import Meshing, surface
 from rayfield.app.field import TrainedField, background_of
 from rayfield.app.photos import scene_of
 from rayfield.app.preview import composited
 from rayfield.core.check import DataError
 from rayfield.data.photo import view_image, view_subject
 from rayfield.data.scene import TEST_EVERY, Frame, Scene
+from rayfield.geometry.mesh import transform
+from rayfield.geometry.meshio import read_mesh
+from rayfield.geometry.metrics import compare
 from rayfield.objectives.photometric import WINDOW, psnr, ssim
 from rayfield.objectives.pointwise import iou
 from rayfield.train.files import write_json
 from rayfield.train.run import Run
 
 Progress = Callable[[float], None]
+COMPARED = 256  # cells along the side of a mesh that is compared
 SOLID = 0.5  # alpha from which a pixel belongs to a silhouette
 
 
@@ -49,13 +55,16 @@ def evaluate(
     *,
     split: str = "test",
     save_renders: bool = False,
+    reference: Path | None = None,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
     """PSNR and SSIM of every view of a split and their means, with the protocol's name.
 
-    Writes metrics.json and figures/evaluation.png, and with `save_renders` every rendered view.
-    Infinite values (identical pictures) are the text "inf"; the SSIM of pictures smaller than
-    its window is null. Raises DataError if the split is empty or the photos are gone.
+    With the file of a `reference` mesh, in world units, also how close the surface is to that, in
+    parts of the diagonal of its box. Writes metrics.json and figures/evaluation.png, and with
+    `save_renders` every rendered view. Infinite values (identical pictures) are the text "inf"; the
+    SSIM of pictures smaller than its window is null. Raises DataError if the split is empty or the
+    photos are gone.
     """
     scene = scene_of(field.run)
     measured = measure(field, scene, split, save_renders=save_renders, progress=progress)
@@ -68,9 +77,23 @@ def evaluate(
         "views": views(measured),
         "protocol": protocol(measured),
     }
+    if reference is not None:
+        found["reference"] = beside(field, reference)
     write_json(field.run.metrics, found)
     picture(field.run, measured)
     return found
+
+
+def beside(field: TrainedField, file: Path) -> dict[str, Any]:
+    """The measures of the surface against the mesh in a file; lengths by its box's diagonal."""
+    true = read_mesh(file)
+    mesh, _ = surface(field, Meshing(COMPARED), progress=lambda _: None)
+    mesh = transform(mesh, field.world_from_scene)
+    diagonal = float(np.linalg.norm(np.ptp(true.vertices, axis=0)))
+    unit = np.diag([1 / diagonal] * 3 + [1.0])
+    generator = torch.Generator().manual_seed(0)
+    found = compare(transform(mesh, unit), transform(true, unit), generator=generator)
+    return {"file": file.as_posix(), "resolution": COMPARED, **found}
 
 
 def measure(

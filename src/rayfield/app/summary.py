@@ -74,12 +74,17 @@ def of_surface(found: dict[str, Any], run: Run) -> str:
     mesh = found["mesh"]
     closed = "closed" if mesh["boundary_edges"] == 0 else f"{mesh['boundary_edges']} open edges"
     lines = [f"{k:22} {v:.5f}" for k, v in found.items() if isinstance(v, float)]
-    if "reference" in found:
-        true = {k: v for k, v in found["reference"].items() if k not in ("file", "samples")}
-        lines += [f"beside {found['reference']['file']}:"]
-        lines += [f"{k:22} {v:.5f}" for k, v in true.items()]
+    lines += _beside(found)
     lines.append(f"mesh: {mesh['faces']:,} faces, {closed}, {mesh['components']} components")
     return "\n".join([*lines, f"protocol: {found['protocol']}", f"values: {run.metrics}"])
+
+
+def _beside(found: dict[str, Any]) -> list[str]:
+    """The measures against a reference, if there was one."""
+    if "reference" not in found:
+        return []
+    true = {k: v for k, v in found["reference"].items() if isinstance(v, float)}
+    return [f"beside {found['reference']['file']}:", *(f"{k:22} {v:.5f}" for k, v in true.items())]
 
 
 def of_solid(found: dict[str, Any], run: Run) -> str:
@@ -122,6 +127,7 @@ def _ending(found: dict[str, Any], run: Run) -> list[str]:
         _row(f"mean of {found['protocol']['images']} {found['split']} views", found),
         *([] if masked is None else [f"PSNR inside masks {float(masked):.2f}"]),
         *([] if outline is None else [f"IoU of silhouettes {outline:.4f}"]),
+        *_beside(found),
         f"protocol: {'; '.join(f'{k}: {v}' for k, v in found['protocol'].items())}",
         f"pictures: {run.figures / 'evaluation.png'}   values: {run.metrics}",
     ]
