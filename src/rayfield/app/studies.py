@@ -109,6 +109,10 @@ STUDIES: dict[str, Entry] = {
         "rayfield.studies.one_wall",
         "a flat wall as NeuS, VolSDF, UNISURF and a naive density see it, against theory",
     ),
+    "surface-vs-volume": Entry(
+        "rayfield.studies.surface_vs_volume",
+        "one signed distance seen by sphere tracing and by volume rendering; where each fails",
+    ),
     "explicit-vs-implicit": Entry(
         "rayfield.studies.explicit_vs_implicit",
         "one shape as a mesh, voxels, points, a network, a hash grid: bytes, time, topology",
