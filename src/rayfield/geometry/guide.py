@@ -16,6 +16,9 @@ from torch import Tensor
 
 from rayfield.geometry import local_fit, orientation
 
+NOISY = 0.2  # of the points' spacing: more noise than that is smoothed away first
+PASSES = 2  # in which it is
+LEFT = 0.4  # of the noise, after them
 FREE, NEAR = 60_000, 90_000  # free points spread over the cube, and around the data
 AROUND = 0.03  # standard deviation of the latter, in sides of the cube
 VOTERS = 8  # data that tell the side of a free point
@@ -24,11 +27,13 @@ VOTERS = 8  # data that tell the side of a free point
 class Guide(NamedTuple):
     """Lengths are in sides of the unit cube, in which the points are.
 
-    `noise`: standard deviation of the points across the surface; `normals` [N, 3]: unit, outward;
-    `given`: whether they came with the data; `free` [M, 3], `distance` [M] to the nearest point,
-    and `side` [M]: 1 outside, -1 inside, 0 unknown.
+    `places` [N, 3]: the points, where noise without normals was smoothed away as far as their
+    neighbours tell; `noise`: standard deviation of these across the surface; `normals` [N, 3]:
+    unit, outward; `given`: whether they came with the data; `free` [M, 3], `distance` [M] to the
+    nearest place, and `side` [M]: 1 outside, -1 inside, 0 unknown.
     """
 
+    places: Float[Tensor, "N 3"]
     noise: float
     normals: Float[Tensor, "N 3"]
     given: bool
@@ -42,11 +47,15 @@ def make_guide(points: Float[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3
     tree = cKDTree(points)
     scatter = local_fit.measure(points, tree)
     found = orientation.sides(points, scatter.spacing)
-    given = normals is not None
+    given, places, noise = normals is not None, points, scatter.noise
     if normals is None:
-        count = local_fit.neighbours_for(scatter, len(points))
-        normals = local_fit.normals(points, tree, count)
-        normals = orientation.oriented(found, points, normals, tree=tree)
+        fit = local_fit.fitted(points, tree, local_fit.neighbours_for(scatter, len(points)))
+        if noise > NOISY * scatter.spacing:
+            for _ in range(PASSES):
+                fit = local_fit.settled(points, tree, fit)
+            places, noise = fit.places, LEFT * noise
+        normals = orientation.oriented(found, points, fit.normals, tree=tree)
+        tree = cKDTree(places)
     random = np.random.default_rng(0)
     around = points[random.integers(0, len(points), NEAR)] + AROUND * random.normal(size=(NEAR, 3))
     free = np.concatenate([random.random((FREE, 3)), around])
@@ -54,12 +63,12 @@ def make_guide(points: Float[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3
     if orientation.holds(found, points, normals):
         side = orientation.side_of(found, free).astype(np.float32)
     else:  # what most of the nearest data say
-        ahead = ((free[:, None] - points[near]) * normals[near]).sum(axis=2)
+        ahead = ((free[:, None] - places[near]) * normals[near]).sum(axis=2)
         votes = np.sign(ahead).mean(axis=1)
         side = np.where(np.abs(votes) > 0.7, np.sign(votes), 0.0).astype(np.float32)
-    tensors = (_tensor(array) for array in (normals, free, distance[:, 0], side))
-    normal, at, away, where = tensors
-    return Guide(scatter.noise, normal, given, at, away, where)
+    tensors = (_tensor(array) for array in (places, normals, free, distance[:, 0], side))
+    place, normal, at, away, where = tensors
+    return Guide(place, noise, normal, given, at, away, where)
 
 
 def _tensor(array: np.ndarray) -> Tensor:
