@@ -11,12 +11,17 @@ from rayfield.data.hull import View, hull_box
 CENTRE = np.array([0.4, -0.2, 0.1])
 
 
-def sphere_views(radius: float, *, focal: float = 60.0, count: int = 14) -> list[View]:
-    """Silhouettes of a sphere about CENTRE, from all around at distance 4."""
+def sphere_views(
+    radius: float, *, focal: float = 60.0, count: int = 14, arc: float | None = None
+) -> list[View]:
+    """Silhouettes of a sphere about CENTRE, from all around or an arc (radians), at distance 4."""
     rng = np.random.default_rng(0)
     views = []
-    for _ in range(count):
+    for index in range(count):
         away = rng.normal(size=3)
+        if arc is not None:
+            turn = arc * (index / (count - 1) - 0.5)
+            away = np.array([np.cos(turn), np.sin(turn), 0.0])
         away /= np.linalg.norm(away)
         right = np.cross(away, rng.normal(size=3))
         right /= np.linalg.norm(right)
@@ -45,6 +50,17 @@ def test_hull_box_contains_a_subject_that_no_picture_shows_whole():
     assert box is not None
     assert (box[0] <= CENTRE - 1.2).all()
     assert (box[1] >= CENTRE + 1.2).all()
+
+
+def test_photos_from_an_arc_leave_hardly_more_than_their_cones_share():
+    box = hull_box(sphere_views(1.0, focal=90.0, arc=np.pi / 3), CENTRE, 3.6)
+    assert box is not None
+    assert (box[0] <= CENTRE - 1).all()
+    assert (box[1] >= CENTRE + 1).all()
+    depth, *across = box[1] - box[0]
+    cone = np.arcsin(1 / 4)  # the outermost two cross before and behind the sphere
+    assert depth < 1.2 * (1 / np.sin(np.pi / 6 + cone) + 1 / np.sin(np.pi / 6 - cone))
+    assert max(across) < 3.2
 
 
 def test_empty_pictures_carve_nothing():

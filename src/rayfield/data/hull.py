@@ -17,6 +17,7 @@ from rayfield.math.rays import project
 GRIDS = (32, 48, 48)
 MAX_VIEWS = 40
 NEAREST = 0.4
+PLAY = 0.005  # of a picture's longer side, by which poses may be off
 BLOCK = 8192
 OPAQUE_FROM = 8  # of 255: below lies the noise of matting tools
 
@@ -49,8 +50,8 @@ def hull_box(
     Cells of a grid survive if no view has them on transparent ground and at least two see
     them. Beyond a picture's border its border pixels are taken to continue, so a silhouette that
     ends inside the picture rules out all that the picture does not show. Each of three
-    passes carves the box found by the one before with smaller cells. Conservative: alpha is
-    dilated by a cell's footprint. None where nothing survives. World units.
+    passes carves the box found by the one before with smaller cells. Conservative: a cell stays if
+    its footprint touches the silhouette. None where nothing survives. World units.
     """
     views = [view for view in views if (view.alpha >= OPAQUE_FROM).any()]
     lower, upper = centre - radius, centre + radius
@@ -75,17 +76,32 @@ def _carve(
     seen = np.zeros(len(cells), np.int64)
     for camera, alpha in views:
         pixels, depth = _projected(camera, cells)
-        judged = depth > nearest
+        judged = depth > max(nearest, 2 * reach)
         size = (camera.width, camera.height)
         inside = judged & ((pixels >= 0) & (pixels < size)).all(axis=1)
-        footprint = reach * max(camera.fx, camera.fy) / depth[judged].min(initial=np.inf)
-        block = max(1, int(np.ceil(footprint)))
-        room = _dilated(alpha >= OPAQUE_FROM, block)
-        border = np.array(size) - 1
-        column, row = (np.clip(np.nan_to_num(pixels), 0, border) // block).astype(np.int64).T
-        alive = ~judged | room[row, column]
+        alive = ~judged
+        alive[judged] = _touching(camera, alpha, pixels[judged], reach / (depth[judged] - reach))
         cells, seen = cells[alive], (seen + inside)[alive]
     return cells[seen >= 2]
+
+
+def _touching(
+    camera: Camera, alpha: UInt8[np.ndarray, "H W"], pixels: np.ndarray, angle: np.ndarray
+) -> Bool[np.ndarray, " N"]:
+    """Whether opaque pixels lie in the square about each projected ball; `angle` is its radius
+    over the depth of its nearest point. Beyond the border, the border's pixels count."""
+    size = np.array([camera.width, camera.height])
+    pixels = np.clip(np.nan_to_num(pixels), -1e6, 1e6)
+    focal = np.array([camera.fx, camera.fy])
+    aside = 1 + (((pixels - (camera.cx, camera.cy)) / focal) ** 2).sum(axis=1)
+    reach = angle[:, None] * np.sqrt(aside)[:, None] * focal + 1 + PLAY * size.max()
+    left, top = np.clip(pixels - reach, 0, size - 1).astype(np.int64).T
+    right, bottom = np.clip(pixels + reach, 0, size - 1).astype(np.int64).T + 1
+    total = np.zeros((camera.height + 1, camera.width + 1), np.int32)  # summed-area table
+    np.cumsum(alpha >= OPAQUE_FROM, axis=0, out=total[1:, 1:])
+    np.cumsum(total[1:, 1:], axis=1, out=total[1:, 1:])
+    count = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
+    return np.asarray(count > 0)
 
 
 def _projected(
@@ -95,13 +111,3 @@ def _projected(
     blocks = torch.from_numpy(cells).split(BLOCK)
     pixels, depths = zip(*(project(camera, block) for block in blocks), strict=True)
     return torch.cat(pixels).numpy(), torch.cat(depths).numpy()
-
-
-def _dilated(mask: Bool[np.ndarray, "H W"], block: int) -> Bool[np.ndarray, "h w"]:
-    """Blocks of pixels that hold a set pixel or touch a block that does."""
-    height, width = -(-mask.shape[0] // block), -(-mask.shape[1] // block)
-    padded = np.zeros((height * block, width * block), bool)
-    padded[: mask.shape[0], : mask.shape[1]] = mask
-    blocks = np.pad(padded.reshape(height, block, width, block).any(axis=(1, 3)), 1)
-    rows = blocks[:-2] | blocks[1:-1] | blocks[2:]
-    return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
