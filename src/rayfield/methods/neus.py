@@ -2,8 +2,8 @@
 
 Wang, Liu, Liu, Theobalt, Komura, Wang 2021, arXiv:2106.10689. A signed distance and colours,
 learned from photos by volume rendering: a cell of a ray is as opaque as the logistic function of
-the distance falls over it (eq. 10-13, `math.density`), so weights peak at the zero set. Loss: eq.
-14-17, with masks where photos have alpha.
+the distance falls over it (Sec. 3.1, `math.density`), so weights peak at the zero set. Loss:
+Sec. 3.3, with masks where photos have alpha.
 
 Departures: the sharpness follows a schedule instead of being learned, and levels of the grid are
 added as it grows: a surface in minutes. A hash grid (`fields.surface`) and cells of an occupancy

@@ -1,8 +1,8 @@
 """UNISURF: Unifying Neural Implicit Surfaces and Radiance Fields for Multi-View Reconstruction.
 
 Oechsle, Peng, Geiger 2021, arXiv:2104.10078. A sample is as opaque as it is occupied, however long
-its cell (eq. 5-6): once occupancy is all or nothing, volume rendering is surface rendering. Rays
-are sampled around their root, in an interval that shrinks (Sec. 3.3, eq. 8-9).
+its cell (Sec. 3.1): once occupancy is all or nothing, volume rendering is surface rendering. Rays
+are sampled around their root, in an interval that shrinks (Sec. 3.3).
 
 Departures: occupancy is the logistic function of a signed distance kept so by an eikonal term, and
 sharpens by a schedule; the paper's logits are free. A hash grid (`fields.surface`) instead of

@@ -1,8 +1,8 @@
 """VolSDF: Volume Rendering of Neural Implicit Surfaces.
 
 Yariv, Gu, Kasten, Lipman 2021, arXiv:2106.12052. Density is Laplace's distribution function of the
-signed distance over its width beta (eq. 2-3, `math.density`), which is learned with the rest.
-Loss: eq. 11-13.
+signed distance over its width beta (Sec. 3.1, `math.density`), which is learned with the rest.
+Loss: Sec. 3.5.
 
 Departures: what is learned of beta is a factor on a schedule; left alone, beta takes far longer to
 fall than a surface to be found. A hash grid (`fields.surface`) instead of networks, with levels

@@ -1,6 +1,6 @@
 """The terms by which a surface is learned from photos.
 
-Colour and mask terms as in NeuS (Wang et al. 2021, arXiv:2106.10689, eq. 14-17), on a random
+Colour and mask terms as in NeuS (Wang et al. 2021, arXiv:2106.10689, Sec. 3.3), on a random
 background where photos have alpha; the eikonal term; and a bending energy by differences of
 gradients at two points nearby, which is Neuralangelo's curvature term (Li et al. 2023,
 arXiv:2306.03092, eq. 4) of the whole Hessian.
