@@ -31,6 +31,7 @@ ANSWERS = {  # by what it learns from, and by the verbs it offers
 EXPORTED = {  # what is exported
     "instant": ["density"],
     "nerf": ["density"],
+    "idr": ["surface"],
     "neus": ["surface"],
     "unisurf": ["surface"],
     "volsdf": ["surface"],

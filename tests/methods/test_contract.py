@@ -42,16 +42,16 @@ RAYS = 64
 FROM_PHOTOS = sorted(
     name for name, entry in METHODS.items() if entry.learns in ("photos", "scenes", "target")
 )
-# what is fitted to a target takes photos with alpha, and nothing else
+# what is fitted to a target, or to masks, takes photos with alpha, and nothing else
 CASES = [
     (name, scene)
     for name in FROM_PHOTOS
     for scene in SCENES
-    if METHODS[name].learns != "target" or scene == "object"
+    if (METHODS[name].learns != "target" and name != "idr") or scene == "object"
 ]
 OWN_GEOMETRY = {"mesh_optimisation", "point_optimisation"}  # exported as it is, without a density
 
-SIGNED = {"neus", "volsdf", "unisurf"}  # with a distance instead of a density
+SIGNED = {"idr", "neus", "volsdf", "unisurf"}  # with a distance instead of a density
 
 any_method = pytest.mark.parametrize("name", sorted(METHODS))
 any_trained_method = pytest.mark.parametrize(

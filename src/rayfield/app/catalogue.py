@@ -49,6 +49,12 @@ METHODS: dict[str, Entry] = {
         "neural radiance field with coarse and fine sampling, as published (NeRF, 2020)",
         ("eval", "render", "export"),
     ),
+    "idr": Entry(
+        "rayfield.methods.idr",
+        "a surface from photos with masks, by where rays meet it; minutes (IDR, 2020)",
+        ("eval", "render", "export"),
+        kernels="surface",
+    ),
     "neus": Entry(
         "rayfield.methods.neus",
         "a surface from photos: signed distance, closed coloured mesh; minutes (NeuS, 2021)",

@@ -24,7 +24,7 @@ Kernels = Literal["", "radiance", "surface", "all"]
 
 def kernels_for(entry: Entry, cfg: Any) -> Kernels:
     """The kernels that a method runs on with these settings."""
-    if entry.kernels == "surface" and not dataclasses.asdict(cfg)["grid"]:
+    if entry.kernels == "surface" and not dataclasses.asdict(cfg).get("grid", True):
         return ""
     return entry.kernels
 
