@@ -14,6 +14,7 @@ from rayfield.app import cli
 from rayfield.app.display import Quiet
 from rayfield.app.learned import open_learned
 from rayfield.data.load import load_scene
+from rayfield.train.lock import locked
 from rayfield.train.progress import Progress
 
 
@@ -102,3 +103,12 @@ def test_photos_stay_where_they_were_trained_though_another_box_is_found(
         assert command.json("eval", tmp_path / "run")["psnr"] > found - 1
     else:
         assert command.json("eval", tmp_path / "run")["psnr"] == pytest.approx(found, abs=0.01)
+
+
+def test_a_run_in_use_is_refused_before_its_data_is_read(tiny_run, command, tmp_path, monkeypatch):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    monkeypatch.setattr("rayfield.app.training.READERS", {})
+    with locked(tmp_path / "run"):
+        code, _, err = command("resume", tmp_path / "run")
+    assert code == 1
+    assert "in use by process" in err

@@ -132,16 +132,16 @@ def resume(path: Path | str, *, display: Display | None = None) -> Learned:
         reconstruct(run, module, cfg, display=display)
         return open_learned(run.path)
     chosen = method_named(name)
-    with _preparing(display, kernels=kernels_for(entry, cfg)):
-        root, downscale = run.find_data(), run.record["data"]["downscale"]
-        how = _how(entry.learns, downscale, drop_invalid=run.drop_invalid, masks=masks_of(run))
-        source = READERS[entry.learns](root, cfg=cfg, **how)
-        check_unchanged(run, root, source.origin(run.path).data["fingerprint"])
-        if isinstance(source, Photos):
-            source.scene = in_frame_of(run, source.scene)
-        sampler = source.sampler
-    model = _built(chosen, cfg, run.record["seed"])
-    with locked(run.path):
+    with locked(run.path):  # a second process is refused before it loads anything
+        with _preparing(display, kernels=kernels_for(entry, cfg)):
+            root, downscale = run.find_data(), run.record["data"]["downscale"]
+            how = _how(entry.learns, downscale, drop_invalid=run.drop_invalid, masks=masks_of(run))
+            source = READERS[entry.learns](root, cfg=cfg, **how)
+            check_unchanged(run, root, source.origin(run.path).data["fingerprint"])
+            if isinstance(source, Photos):
+                source.scene = in_frame_of(run, source.scene)
+            sampler = source.sampler
+        model = _built(chosen, cfg, run.record["seed"])
         _fit(run, chosen, cfg, model=model, source=source, sampler=sampler, display=display)
     return open_learned(run.path)
 
