@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from rayfield.fields.slopes import Shape, value_and_gradient
+from rayfield.fields.slopes import Shape, value_gradient_and_units
 from rayfield.math.softplus import softplus
 
 
@@ -41,6 +41,7 @@ class GeometricMLP(nn.Module):
     The units are softplus of sharpness `beta`, or ReLU where that is infinite. The point joins
     again before each of the `skips` (counted from 0); the layer before is that much narrower and
     both are divided by sqrt(2). Weights start normal with variance 2 / outputs, biases zero.
+    `inputs`: numbers a point is given as; weights of all but the first three start at zero.
     """
 
     def __init__(
@@ -51,18 +52,21 @@ class GeometricMLP(nn.Module):
         skips: tuple[int, ...] = (),
         beta: float = 100.0,
         start: Start = SPHERE,
+        inputs: int = 3,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
         self.skips, self.beta = frozenset(skips), beta
         self.layers = nn.ModuleList()
         for index in range(layers + 1):
-            inputs = width if index else 3
-            outputs = width - 3 * (index + 1 in self.skips) if index < layers else 1
-            layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+            before = width if index else inputs
+            outputs = width - inputs * (index + 1 in self.skips) if index < layers else 1
+            layer = nn.Linear(before, outputs, device="meta").to_empty(device="cpu")
             with torch.no_grad():
                 layer.weight.normal_(0, math.sqrt(2 / outputs), generator=generator)
                 layer.bias.zero_()
+                if inputs > 3 and (index == 0 or index in self.skips):
+                    layer.weight[:, before - inputs + 3 :].zero_()
             self.layers.append(layer)
         with torch.no_grad():
             mean = start.slope * math.sqrt(math.pi / width)
@@ -72,7 +76,7 @@ class GeometricMLP(nn.Module):
             for linear in list(self.layers):
                 weight_norm(linear)
 
-    def forward(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+    def forward(self, points: Float[Tensor, "N E"]) -> Float[Tensor, " N"]:
         """Signed values of points."""
         *hidden, last = self.layers
         x = points
@@ -86,9 +90,16 @@ class GeometricMLP(nn.Module):
         self, points: Float[Tensor, "N 3"]
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]:
         """Signed values of points and their gradients there, of which losses can be made."""
+        return self.value_gradient_and_units(points)[:2]
+
+    def value_gradient_and_units(
+        self, points: Float[Tensor, "N E"]
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N E"], Float[Tensor, "N U"]]:
+        """Also the units of the last hidden layer, differentiable as the others."""
         layers = [cast(nn.Linear, layer) for layer in self.layers]
         weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
-        return value_and_gradient(points, weights, biases, shape=Shape(self.skips, self.beta))
+        shape = Shape(self.skips, self.beta)
+        return value_gradient_and_units(points, weights, biases, shape=shape)
 
     def _unit(self, x: Float[Tensor, "N C"]) -> Float[Tensor, "N C"]:
         if math.isinf(self.beta):

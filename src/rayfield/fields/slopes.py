@@ -45,19 +45,20 @@ class _Kept(NamedTuple):
     pulls: list[Tensor]
 
 
-def value_and_gradient(
-    points: Float[Tensor, "N 3"],
+def value_gradient_and_units(
+    points: Float[Tensor, "N E"],
     weights: Sequence[Float[Tensor, "_ _"]],
     biases: Sequence[Float[Tensor, " _"]],
     *,
     shape: Shape,
-) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]:
-    """The network's value at points, and its gradient there; both differentiable by the weights.
+) -> tuple[Float[Tensor, " N"], Float[Tensor, "N E"], Float[Tensor, "N U"]]:
+    """The network's value at points, its gradient there, and the units of its last hidden layer;
+    all differentiable by the weights.
 
     The last layer has one output and no unit behind it. No gradient goes to the points.
     """
-    value, gradient = _Network.apply(points.detach(), shape, *weights, *biases)
-    return value, gradient
+    value, gradient, units = _Network.apply(points.detach(), shape, *weights, *biases)
+    return value, gradient, units
 
 
 class _Network(torch.autograd.Function):
@@ -66,20 +67,26 @@ class _Network(torch.autograd.Function):
         half = len(parameters) // 2
         weights, biases = parameters[:half], parameters[half:]
         value, gradient = points.new_empty(len(points)), torch.empty_like(points)
+        units = points.new_empty(len(points), weights[-1].shape[1])
         ctx.shape, ctx.weights, ctx.kept = shape, weights, []
         keeps = any(ctx.needs_input_grad)
         for first in range(0, len(points), TILE):
             rows = slice(first, first + TILE)
             kept, value[rows] = _ahead(points[rows], weights, biases, shape)
-            gradient[rows] = _back(kept, weights, shape)
+            units[rows] = kept.inputs[-1]
+            gradient[rows] = _back(kept, weights, shape, points.shape[1])
             if keeps:
                 ctx.kept.append(kept)
-        ctx.set_materialize_grads(True)
-        return value, gradient
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(points)
+        return value, gradient, units
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        by_value, by_gradient = grads
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        (points,) = ctx.saved_tensors
+        by_value, by_gradient, by_units = grads
+        by_value = points.new_zeros(len(points)) if by_value is None else by_value
+        by_gradient = torch.zeros_like(points) if by_gradient is None else by_gradient
         weights: Sequence[Tensor] = ctx.weights
         totals = [torch.zeros_like(w) for w in weights]
         sums = [w.new_zeros(len(w)) for w in weights]
@@ -88,7 +95,7 @@ class _Network(torch.autograd.Function):
             curves = _ahead_again(kept, by_gradient[rows], weights, shape=ctx.shape, totals=totals)
             _back_again(
                 kept,
-                by_value[rows],
+                (by_value[rows], None if by_units is None else by_units[rows]),
                 curves,
                 weights=weights,
                 beta=ctx.shape.beta,
@@ -120,7 +127,7 @@ def _ahead(
     return kept, torch.addmv(biases[-1], h, weights[-1][0])
 
 
-def _back(kept: _Kept, weights: Sequence[Tensor], shape: Shape) -> Tensor:
+def _back(kept: _Kept, weights: Sequence[Tensor], shape: Shape, width: int) -> Tensor:
     """Sweep 2: the gradient by the point."""
     joined: Tensor | float = 0.0
     d = weights[-1]
@@ -130,7 +137,7 @@ def _back(kept: _Kept, weights: Sequence[Tensor], shape: Shape) -> Tensor:
         d = e @ weights[index]
         if index in shape.skips:
             d = d.mul_(HALF)
-            joined, d = joined + d[:, -3:], d[:, :-3]
+            joined, d = joined + d[:, -width:], d[:, :-width]
     return joined + d
 
 
@@ -157,7 +164,7 @@ def _ahead_again(
 
 def _back_again(
     kept: _Kept,
-    by_value: Tensor,
+    given: tuple[Tensor, Tensor | None],
     curves: list[Tensor | None],
     *,
     weights: Sequence[Tensor],
@@ -168,9 +175,12 @@ def _back_again(
 ) -> None:
     """Sweep 4, with all derivatives divided by beta, so that each layer takes one pass."""
     beta = 1.0 if math.isinf(beta) else beta
+    (by_value, by_units), width = given, kept.inputs[0].shape[1]
     totals[-1][0].addmv_(kept.inputs[-1].T, by_value)
     sums[-1] += by_value.sum()
     p = (by_value / beta)[:, None] * weights[-1]
+    if by_units is not None:
+        p = p.add_(by_units, alpha=1 / beta)
     for index in reversed(range(len(weights) - 1)):
         t, s = curves[index], kept.slopes[index]
         dz = p * s if t is None else t.addcmul_(p, s)
@@ -179,4 +189,4 @@ def _back_again(
         if index:
             p = dz @ weights[index]
             if index in skips:
-                p = p.mul_(HALF)[:, :-3]
+                p = p.mul_(HALF)[:, :-width]
