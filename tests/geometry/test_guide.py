@@ -59,3 +59,17 @@ def test_given_normals_are_kept_and_tell_the_sides_of_open_clouds():
     near = (guide.distance < 0.05) & ((radius - 0.35).abs() > 0.005)
     near &= (guide.free[:, 2] > 0.5) & (guide.side != 0)
     assert torch.equal(guide.side[near], (radius - 0.35).sign()[near])
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_solid_that_is_open_on_one_side_ends_with_its_points(given):
+    normals = directions()
+    normals = normals[normals[:, 2] > 0]  # a dome without a floor
+    guide = make_guide(0.5 + 0.35 * normals, normals if given else None)
+    below = guide.free[:, 2] < 0.47
+    assert (guide.side[below] == 1).all()
+    under = below & ((guide.free[:, :2] - 0.5).norm(dim=1) < 0.2)
+    floor = 0.48 - guide.free[under, 2]  # whose middle is far from all points
+    torch.testing.assert_close(guide.distance[under], floor, atol=0.02, rtol=0)
+    amid = (guide.free - torch.tensor([0.5, 0.5, 0.6])).norm(dim=1) < 0.1
+    assert (guide.side[amid] == -1).all()

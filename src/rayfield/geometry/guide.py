@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -22,6 +22,7 @@ LEFT = 0.4  # of the noise, after them
 FREE, NEAR = 60_000, 90_000  # free points spread over the cube, and around the data
 AROUND = 0.03  # standard deviation of the latter, in sides of the cube
 VOTERS = 8  # data that tell the side of a free point
+MARGIN = 0.02  # by which a solid that was not seen from all sides leaves the box of its points
 
 
 class Guide(NamedTuple):
@@ -30,7 +31,8 @@ class Guide(NamedTuple):
     `places` [N, 3]: the points, where noise without normals was smoothed away as far as their
     neighbours tell; `noise`: standard deviation of these across the surface; `normals` [N, 3]:
     unit, outward; `given`: whether they came with the data; `free` [M, 3], `distance` [M] to the
-    nearest place, and `side` [M]: 1 outside, -1 inside, 0 unknown.
+    nearest place, or behind an open cloud to its box, and `side` [M]: 1 outside, -1 inside, 0
+    unknown.
     """
 
     places: Float[Tensor, "N 3"]
@@ -60,15 +62,45 @@ def make_guide(points: Float[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3
     around = points[random.integers(0, len(points), NEAR)] + AROUND * random.normal(size=(NEAR, 3))
     free = np.concatenate([random.random((FREE, 3)), around])
     distance, near = tree.query(free, k=min(VOTERS, len(points)), workers=-1)
+    away = distance[:, 0]
     if orientation.holds(found, points, normals):
         side = orientation.side_of(found, free).astype(np.float32)
-    else:  # what most of the nearest data say
-        ahead = ((free[:, None] - places[near]) * normals[near]).sum(axis=2)
-        votes = np.sign(ahead).mean(axis=1)
-        side = np.where(np.abs(votes) > 0.7, np.sign(votes), 0.0).astype(np.float32)
-    tensors = (_tensor(array) for array in (places, normals, free, distance[:, 0], side))
-    place, normal, at, away, where = tensors
-    return Guide(place, noise, normal, given, at, away, where)
+    else:
+        side = _voted(places, normals, free, near)
+        side, away = _bounded(places, free, side, distance=away)
+    tensors = (_tensor(array) for array in (places, normals, free, away, side))
+    place, normal, at, far, where = tensors
+    return Guide(place, noise, normal, given, at, far, where)
+
+
+def _voted(
+    points: Float[np.ndarray, "N 3"],
+    normals: Float[np.ndarray, "N 3"],
+    free: Float[np.ndarray, "M 3"],
+    near: Int[np.ndarray, "M K"],
+) -> Float[np.ndarray, " M"]:
+    """The side that most of the nearest data tell, else 0."""
+    ahead = ((free[:, None] - points[near]) * normals[near]).sum(axis=2)
+    votes = np.sign(ahead).mean(axis=1)
+    return np.where(np.abs(votes) > 0.7, np.sign(votes), 0.0).astype(np.float32)
+
+
+def _bounded(
+    points: Float[np.ndarray, "N 3"],
+    free: Float[np.ndarray, "M 3"],
+    side: Float[np.ndarray, " M"],
+    *,
+    distance: Float[np.ndarray, " M"],
+) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+    """Sides and distances where all is outside beyond the box of the points.
+
+    What is behind a scan from one side counts as inside by vote; the solid would run on to the
+    walls of the cube. It ends at the box: those are at the distance of that.
+    """
+    low, high = points.min(axis=0) - MARGIN, points.max(axis=0) + MARGIN
+    gap = np.linalg.norm(np.maximum(np.maximum(low - free, free - high), 0), axis=1)
+    behind = (gap > 0) & (side <= 0)
+    return np.where(gap > 0, 1.0, side), np.where(behind, np.minimum(distance, gap), distance)
 
 
 def _tensor(array: np.ndarray) -> Tensor:
