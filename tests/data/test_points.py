@@ -116,6 +116,14 @@ def test_points_without_a_volume_are_refused_in_one_line(tmp_path, points, words
     assert "\n" not in str(caught.value)
 
 
+def test_points_in_thin_air_are_left_out_of_the_box(tmp_path):
+    far = np.random.default_rng(0).uniform(-9, 9, (20, 3))
+    cloud = read_points(saved(tmp_path / "p.npy", np.vstack([ball(3000), far])))
+    assert len(cloud.points) == 3000
+    assert cloud.world_from_scene[0, 0] * HALF_SIDE == pytest.approx(1, rel=0.01)
+    assert cloud.notes == ("20 points that lie by themselves, off the surface, are left out",)
+
+
 def test_a_mesh_is_sampled_with_its_normals(tmp_path):
     corners = np.array([[i >> a & 1 for a in range(3)] for i in range(8)], float) + 5
     quads = [(0, 4, 6, 2), (1, 3, 7, 5), (0, 1, 5, 4), (2, 6, 7, 3), (0, 2, 3, 1), (4, 5, 7, 6)]

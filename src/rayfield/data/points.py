@@ -27,6 +27,7 @@ from rayfield.geometry import local_fit, orientation
 from rayfield.geometry.guide import Guide, make_guide
 from rayfield.geometry.mesh import transform
 from rayfield.geometry.meshio import MeshFile
+from rayfield.geometry.outliers import alone
 from rayfield.geometry.pointio import PointFile
 from rayfield.geometry.sampling import sample_surface
 
@@ -37,6 +38,7 @@ NEIGHBOUR = (
 FROM_MESH = 100_000  # points that are taken of a mesh
 MOST_POINTS = 250_000  # Atzmon & Lipman 2020; more are thinned out
 FEWEST = 10
+MOST_STRAY = 0.1  # of the points, that may be outliers
 DISCORD = 0.05  # of neighbours whose normals look apart; from here on they are no guide
 FLAT = 1e-4  # of the greatest extent: what is thinner has no volume
 ALONE = 2048  # queries from which on threads pay
@@ -167,6 +169,9 @@ def read_points(path: Path, *, drop_invalid: bool = False) -> Cloud:
         raw = PointFile(sample_surface(mesh, FROM_MESH, generator=None), raw.notes)
     cloud, more = _thinned(raw.cloud)
     notes = [*raw.notes, *more]
+    if mesh is None:
+        cloud, more = _without_outliers(cloud)
+        notes += more
     _check_extent(path, cloud.points)
     low, high = cloud.points.min(axis=0), cloud.points.max(axis=0)
     scale = float((high - low).max()) / (2 * HALF_SIDE)
@@ -197,6 +202,16 @@ def _thinned(cloud: PointCloud) -> tuple[PointCloud, list[str]]:
         keep = keep[np.sort(order[:MOST_POINTS])]
     normals = None if cloud.normals is None else cloud.normals[keep]
     return PointCloud(points[keep], normals), notes
+
+
+def _without_outliers(cloud: PointCloud) -> tuple[PointCloud, list[str]]:
+    """Without the points that no surface goes through, unless they are many."""
+    stray = alone(cloud.points)
+    if not 0 < (count := int(stray.sum())) <= MOST_STRAY * len(stray):
+        return cloud, []
+    normals = None if cloud.normals is None else cloud.normals[~stray]
+    note = f"{count} points that lie by themselves, off the surface, are left out"
+    return PointCloud(cloud.points[~stray], normals), [note]
 
 
 def _check_extent(path: Path, points: np.ndarray) -> None:
