@@ -113,6 +113,12 @@ STUDIES: dict[str, Entry] = {
         "rayfield.studies.surface_vs_volume",
         "one signed distance seen by sphere tracing and by volume rendering; where each fails",
     ),
+    "masks-or-not": Entry(
+        "rayfield.studies.masks_or_not",
+        "a surface from photos with masks, and from the same photos without",
+        "posed photos with masks",
+        kernels=True,
+    ),
     "explicit-vs-implicit": Entry(
         "rayfield.studies.explicit_vs_implicit",
         "one shape as a mesh, voxels, points, a network, a hash grid: bytes, time, topology",
