@@ -150,3 +150,10 @@ def test_the_verdict_follows_the_numbers(raw, holds):
         for amount in (10, 20):
             cases.append({"shape": "a", "way": way, "amount": amount, "chamfer": error})
     assert judge({"size": {"amounts": (10, 20)}, "cases": cases}).holds == holds
+
+
+def test_where_nothing_got_a_surface_nothing_is_as_good():
+    cases = [{"shape": "a", "way": way, "amount": 10, "chamfer": None} for way in WAYS]
+    verdict = judge({"size": {"amounts": (10,)}, "cases": cases})
+    assert not verdict.holds
+    assert "10: none, none" in verdict.found

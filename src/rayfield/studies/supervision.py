@@ -227,15 +227,17 @@ def judge(numbers: dict[str, Any]) -> Verdict:
     told, good = [], []
     for amount in amounts:
         each = {way: mean(way, amount) for way in WAYS}
-        told.append(f"{amount:,}: " + ", ".join(f"{1e3 * x:.1f}" for x in each.values()))
+        words = [f"{1e3 * x:.1f}" if np.isfinite(x) else "none" for x in each.values()]
+        told.append(f"{amount:,}: {', '.join(words)}")
         raw = np.nanmin([each[RAW[1]], each[RAW[2]], np.inf])
         full = np.nanmin([*(each[way] for way in FULL_3D), np.inf])
-        good.append(bool(raw <= AS_GOOD * full))
+        good.append(bool(np.isfinite(raw) and raw <= AS_GOOD * full))
     return Verdict(
         "raw points teach a signed function as well as insides or distances computed all over "
         "space (Atzmon & Lipman 2020, Gropp et al. 2020)",
-        f"mean distance between surfaces, thousandths of the longest side, of {', '.join(WAYS)}; "
-        f"by samples: {'; '.join(told)}; points without normals are as good as the better full "
-        f"supervision in {sum(good)} of {len(good)} cases",
+        f"mean distance between surfaces, thousandths of the longest side, of {'; '.join(WAYS)}; "
+        f"by samples (none: a shape got no surface): {'; '.join(told)}; points "
+        f"without normals are as good as the better full supervision in "
+        f"{sum(good)} of {len(good)} cases",
         all(good),
     )

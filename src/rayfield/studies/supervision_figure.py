@@ -49,8 +49,9 @@ def draw(
         axes = top.subplots(1, len(MEASURES))
         for ax, measure in zip(axes, MEASURES, strict=True):
             _curves(ax, numbers, measure, ways)
-        axes[-1].legend(frameon=False, fontsize=8, loc="lower right")
-        top.subplots_adjust(left=0.06, right=0.98, top=0.76, bottom=0.13, wspace=0.25)
+        place = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.85), "ncols": len(ways)}
+        top.legend(axes[0].lines, ways, frameon=False, fontsize=8.5, **place)
+        top.subplots_adjust(left=0.06, right=0.98, top=0.7, bottom=0.13, wspace=0.25)
         _surfaces(below, shown, pictures, numbers, ways=ways)
         drawing.headline(
             figure,
@@ -69,7 +70,7 @@ def _curves(axes: Any, numbers: dict[str, Any], measure: str, ways: tuple[str, .
     for index, way in enumerate(ways):
         means = [mean_of(numbers["cases"], measure, way=way, amount=n) for n in amounts]
         line = "--" if index < FULL_3D else "-"
-        axes.plot(amounts, means, line + MARKS[index], color=COLOURS[index], ms=4.5, label=way)
+        axes.plot(amounts, means, line + MARKS[index], color=COLOURS[index], ms=4.5)
     axes.set_xscale("log")
     axes.set_xticks(amounts, [f"{n:,}" for n in amounts])
     axes.minorticks_off()
@@ -98,6 +99,6 @@ def _surfaces(
         for axes, way in zip(row, ("truth", *ways), strict=True):
             drawing.show(axes, np.repeat(pictures[shape, way][..., None], 3, axis=2))
             found = [c["iou"] for c in cases if (c["shape"], c["way"]) == (shape, way)]
-            title = f"{shape}, true" if way == "truth" else f"{way}: {found[0]:.3f}"
-            axes.set_title(title, fontsize=8.5, loc="left")
+            title = f"{shape}, true" if way == "truth" else f"{way}: IoU {found[0]:.3f}"
+            axes.set_title(title, fontsize=8, loc="left")
     part.subplots_adjust(left=0.01, right=0.99, top=0.95, bottom=0.05, wspace=0.04, hspace=0.14)
