@@ -117,6 +117,7 @@ def test_masks_may_be_left_out_or_only_keep_pixels_out(root):
     assert not whole.traits.alpha
     np.testing.assert_allclose(whole.world_from_scene[:3, 3], CENTRE)
     assert np.linalg.norm(whole.world_from_scene[:3, 0]) == pytest.approx(2 * RADIUS)
+    assert whole.traits.ball == 0.5
     assert len(PixelSampler(whole)) == 9 * WIDTH * HEIGHT
     skipping = load_scene(root, masks="skip")
     assert not skipping.traits.alpha

@@ -34,7 +34,7 @@ TRANSPARENT_SHARE = 0.01
 BOUNDED_NEAR = 0.01
 CLOSE_CAMERAS, BALL = 2, 0.8  # per cent; of their distance, what the subject's ball takes up
 JUDGED = 50_000  # sparse points
-BALL = 0.5  # radius, in an unbounded scene, of a ball that the files name
+NAMED_BALL = 0.5  # radius, in an unbounded scene, of a ball that the files name
 BOX_OF_DISTANCE = 1.5 / 4.0  # of NeRF's synthetic scenes: box +-1.5, cameras at 4
 
 Vector = Float[np.ndarray, " 3"]
@@ -205,7 +205,7 @@ def _unbounded(
         )
     centre = _centre(poses, points) if capture.ball is None else capture.ball.centre
     distances = np.linalg.norm(poses[:, :3, 3] - centre, axis=1)
-    scale = float(distances.max()) if capture.ball is None else capture.ball.radius / BALL
+    scale = float(distances.max()) if capture.ball is None else capture.ball.radius / NAMED_BALL
     world_from_scene = similarity(upright(poses), centre, scale)
     nearest = _nearest(frames, points) if capture.nearest is None else capture.nearest
     cameras = [_moved(frame, world_from_scene, scale).camera for frame in frames]
@@ -213,7 +213,7 @@ def _unbounded(
     if forward:
         notes.append("all cameras look one way, at something in front of them (forward-facing)")
     near = _near(nearest, distances) / scale
-    ball = _ball(distances) / scale
+    ball = _ball(distances) / scale if capture.ball is None else NAMED_BALL
     return world_from_scene, scale, SceneTraits(False, False, len(frames), near, forward, ball=ball)
 
 
