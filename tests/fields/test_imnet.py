@@ -29,6 +29,17 @@ def test_the_release_has_its_number_of_parameters():
     assert float(decoder.layers[1].weight.detach().std()) < 0.0201
 
 
+def test_a_long_code_does_not_drown_the_coordinates_at_the_start(generator):
+    """Values differ from point to point as much as those of a network without a code."""
+    spreads = []
+    for code in (0, 400):
+        decoder = ImNetDecoder((64, 32), code=code, generator=generator)
+        points = torch.rand(1, 500, 3, generator=generator) * 2 - 1
+        x = decoder.layers[0].weight[:, :3] @ points[0].T
+        spreads.append(float(x.std(dim=1).mean().detach()))
+    assert 0.7 < spreads[1] / spreads[0] < 1.4
+
+
 def test_the_clip_keeps_a_gradient_everywhere(generator):
     decoder = ImNetDecoder((8,), code=0, generator=generator)
     with torch.no_grad():

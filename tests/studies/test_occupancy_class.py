@@ -12,8 +12,8 @@ from rayfield.data.toy_chairs import toy_chairs
 from rayfield.studies.occupancy_class import Size, examine, judge
 
 TINY = Size(
-    points_seconds=1.5, voxel_seconds=1.5, width=16, hidden=8, blocks=1, coarse=8, tested=2048,
-    toys=9, side=40, detail=16,
+    points_seconds=1.5, voxel_seconds=1.5, volume=2, coarse=8, tested=2048, toys=9, side=40,
+    detail=16,
 )  # fmt: skip
 
 

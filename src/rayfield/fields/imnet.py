@@ -19,8 +19,9 @@ class ImNetDecoder(nn.Module):
     """Occupancy, nearly in [0, 1], at points of shapes that codes tell apart.
 
     A code of size 0 makes it the function of one shape. Weights start normal with deviation
-    `spread` (the release: 0.02), or sqrt(2 / inputs) where that is 0, and biases at 0. The part of
-    the first layer that sees the code is computed once for each shape.
+    `spread` (the release: 0.02), or sqrt(2 / inputs) where that is 0 (for the coordinates as if
+    they were the only inputs, or a long code would drown them), and biases at 0. The part of the
+    first layer that sees the code is computed once for each shape.
     """
 
     def __init__(
@@ -40,6 +41,10 @@ class ImNetDecoder(nn.Module):
             nn.init.normal_(layer.weight, std=deviation, generator=generator)
             nn.init.zeros_(layer.bias)
             self.layers.append(layer)
+        if not spread:
+            first = self.layers[0]
+            assert isinstance(first, nn.Linear)
+            first.weight.data[:, :3] *= math.sqrt((3 + code) / 3)
 
     def forward(
         self, points: Float[Tensor, "B N 3"], codes: Float[Tensor, "B C"]

@@ -6,9 +6,8 @@ the code of an observation, to the probability of being inside (Sec. 3.1), learn
 class: conditional batch norm, and an encoder of points, voxels or pictures (supplement).
 Departures: preset `local`: the code is a volume of features, as in Convolutional Occupancy Networks
 (Peng et al. 2020, arXiv:2003.04618); half of the points near the surface (`near`; paper: none);
-mean cross entropy (sum); smaller networks, a higher, falling rate, threshold 0.5 (0.2); Fourier
-features for a single shape; shapes mirrored and stretched at will; our own shaded pictures, their
-encoder untrained; beyond the cube of side 1.1 all is outside; no VAE.
+mean cross entropy; smaller networks, higher, falling rates, threshold 0.5 (0.2); Fourier features
+for one shape; mirrored, stretched shapes; our own pictures; all outside beyond the cube; no VAE.
 Cannot: open surfaces; learn without solid shapes; tell shapes unlike those of the class.
 """
 
@@ -82,7 +81,7 @@ class Config:
 
 PRESETS = {
     "laptop": Config(),
-    "local": Config(steps=6000, shapes=4, points=2048, width=32, volume=16, hidden=32, rate=3e-3),
+    "local": Config(shapes=4, points=2048, spread=0.1, width=32, volume=16, hidden=32, rate=3e-3),
     "paper": Config(
         steps=300_000, shapes=64, points=2048, near=0.0, width=256, blocks=5, code=512, hidden=512,
         channels=32, features=0, rate=1e-4, final_rate=1.0, threshold=0.2,
