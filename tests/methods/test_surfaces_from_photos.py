@@ -118,3 +118,33 @@ def test_volsdf_learns_a_factor_of_its_width_but_none_below_the_sharpest():
         tau = method._marching(model, cfg).rule(inside, inside, torch.ones(1))
         torch.testing.assert_close(tau.detach(), torch.full((1,), 1 / width))
     assert model.width == pytest.approx(1e-9 * cfg.blurred)
+
+
+@each_method
+@pytest.mark.parametrize("preset", ["laptop", "paper"])
+def test_networks_learn_in_all_their_parts(name, preset):
+    """The presets with networks, of few and narrow layers: every parameter gets a gradient."""
+    method = load_method(name)
+    cfg = method.adapt(method.PRESETS[preset], OBJECT)
+    assert cfg.layers >= 4
+    cfg = replace(cfg, layers=3, color_layers=1, width=96, rays=40, warmup=1, steps=10)
+    generator = torch.Generator().manual_seed(0)
+    model = method.build(cfg, generator=generator)
+    groups = method.param_groups(model, cfg)
+    assert method.batch_size(model, cfg) == 40
+    for step in range(2):
+        batch = photo_of_a_ball(40, step)
+        terms = method.loss(model, batch, cfg, step, generator=generator)
+        sum(terms.values()).backward()
+        assert all(torch.isfinite(term) for term in terms.values())
+    grouped = {id(p) for group in groups for p in group["params"]}
+    for label, parameter in model.named_parameters():
+        assert id(parameter) in grouped, label
+        assert parameter.grad is not None, label
+        assert parameter.grad.isfinite().all(), label
+        assert parameter.grad.any(), label
+    assert method.batch_size(model, cfg) == 40
+    with torch.no_grad():
+        out = method.render(model, photo_of_a_ball(30, 5).rays, cfg, background=torch.ones(3))
+    assert out.color.shape == (30, 3)
+    assert torch.isfinite(out.color).all()

@@ -283,3 +283,12 @@ def test_cells_without_a_surface_in_front_are_all_lit(generator):
     kept = lit(cells, lambda x: ball(x) + 0.5, rule=RULES["neus"](0.01), scale=SCALE, cutoff=1e-3)
     assert torch.equal(kept.ray, cells.ray)
     torch.testing.assert_close(kept.unit, cells.unit)
+
+
+def test_places_that_coincide_are_no_end_of_the_light(generator):
+    rays = Rays(*(torch.tensor(x) for x in ([[0.0, 0, -1]], [[0.0, 0, 1]], [0.0], [2.0], [0])))
+    cells = march(OccupancyGrid(8, contracted=False), rays, 1 / 64)
+    twice = Cells(1, *(x.repeat_interleave(2, 0) for x in cells[1:5]), 2 * cells.count)
+    twice = twice._replace(length=0.5 * twice.length)
+    kept = lit(twice, ball, rule=RULES["neus"](0.01), scale=SCALE, cutoff=1e-3)
+    assert 20 < len(kept.ray) < len(twice.ray)

@@ -12,8 +12,8 @@ from rayfield.fields.radiance import RadianceField
 from rayfield.fields.surface import SurfaceField
 from rayfield.math.density import neus_depth
 from rayfield.math.rays import ray_box, ray_sphere
-from rayfield.render.shell import Marching
-from rayfield.render.subject import FEWEST, SCALE, Subject, composited
+from rayfield.render.shell import Marching, composited
+from rayfield.render.subject import FEWEST, SCALE, Subject
 
 WIDTH = 0.005
 RULE = partial(neus_depth, sharpness=1 / WIDTH)

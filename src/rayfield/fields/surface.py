@@ -31,6 +31,10 @@ class SurfaceField(nn.Module):
         self.sdf = SDFGrid(grid, width, radius=radius, features=CODE, generator=generator)
         self.color_mlp = MLP(CODE + 3 + 16, width, width, 3, generator=generator)
 
+    def tables(self) -> list[nn.Parameter]:
+        """The grid's table."""
+        return [self.sdf.grid.table]
+
     def matrices(self) -> list[nn.Parameter]:
         """Those of both networks."""
         return [*self.sdf.mlp.matrices, *self.color_mlp.matrices]
@@ -38,6 +42,18 @@ class SurfaceField(nn.Module):
     def forward(self, points: Float[Tensor, "N 3"]) -> Distance:
         """Distance, its gradient and the code of points."""
         return self.sdf(points)
+
+    def distance(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        """The value alone, without gradients."""
+        return self.sdf.distance(points)
+
+    def activate(self, levels: int) -> None:
+        """From now on the finer levels read as zero."""
+        self.sdf.activate(levels)
+
+    def nearby(self) -> float:
+        """A distance at which points are neighbours: a cell of the finest active level."""
+        return self.sdf.finest_cell()
 
     def color(self, found: Distance, directions: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
         """RGB in [0, 1] of points that `forward` found, seen along directions."""

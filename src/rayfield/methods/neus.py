@@ -5,9 +5,10 @@ learned from photos by volume rendering: a cell of a ray is as opaque as the log
 the distance falls over it (Sec. 3.1, `math.density`), so weights peak at the zero set. Loss:
 Sec. 3.3, with masks where photos have alpha.
 
-Departures: the sharpness follows a schedule instead of being learned, and levels of the grid are
-added as it grows: a surface in minutes. A hash grid (`fields.surface`) and cells of an occupancy
-grid within `reach` widths of the surface, instead of networks and up-sampling. A bending term
+Departures: at `fast` sharpness follows a schedule instead of being learned, and levels of a hash
+grid (`fields.surface`) are added as it grows; rays are sampled in cells of an occupancy grid within
+`reach` widths of the surface. `laptop` and `paper` have networks (`fields.surface_network`) and
+up-sampling. Rates fall exponentially. A bending term
 smooths. Photos with alpha have a random background. What is behind the subject's ball is a
 radiance field in contracted space.
 Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes between photos.
@@ -25,6 +26,7 @@ from torch import Generator, Tensor
 from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
 from rayfield.math.density import neus_depth
 from rayfield.objectives.surface_photos import photo_terms, shape_terms
+from rayfield.render.dense import upsampled_places
 from rayfield.render.growth import advance, blurred_sphere
 from rayfield.render.shell import Marching
 from rayfield.render.subject import Subject
@@ -32,12 +34,16 @@ from rayfield.render.subject import Subject
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes, weights and schedules, as in `growth.Plan`; the width is 1 / sharpness.
+    """Sizes, weights and schedules, as in `growth.Plan`; the width is 1 / sharpness, times a factor
+    that is learned at `factor_rate`, if that is not 0.
 
     Cells are `step` long, or as the width. `cutoff`: light that is left where a ray ends.
     """
 
     steps: int = 4000
+    layers: int = 0
+    color_layers: int = 2
+    rays: int = 512
     levels: int = 8
     entries: int = 1 << 17
     finest: int = 512
@@ -50,6 +56,7 @@ class Config:
     step: float = 1 / 128
     blurred: float = 0.03
     sharp: float = 0.002
+    factor_rate: float = 0.0
     reach: float = 5.5
     cutoff: float = 5e-3
     occupancy: int = 128
@@ -61,7 +68,15 @@ class Config:
     ball: FromData[float] = 1.0
 
 
-PRESETS = {"fast": Config()}
+_PAPER = Config(
+    300_000, 8, 4, width=256, radius=0.5, rate=5e-4, warmup=5000, sharp=0.05, blurred=0.05,
+    factor_rate=5e-3, cutoff=0.0, bending=0.0,
+)  # fmt: skip
+_LAPTOP = replace(
+    _PAPER, steps=6000, sharp=0.004, factor_rate=0.0, cutoff=5e-3,
+    layers=4, color_layers=2, width=128, rays=256, warmup=200, rate=1e-3,
+)  # fmt: skip
+PRESETS = {"fast": Config(), "laptop": _LAPTOP, "paper": _PAPER}
 
 
 def adapt(cfg: Config, traits: SceneTraits) -> Config:
@@ -72,7 +87,7 @@ def adapt(cfg: Config, traits: SceneTraits) -> Config:
 
 def build(cfg: Config, *, generator: Generator) -> Subject:
     """The untrained model: a sphere."""
-    return blurred_sphere(cfg, generator=generator)
+    return blurred_sphere(cfg, upsampled_places, learned=cfg.factor_rate > 0, generator=generator)
 
 
 def batch_size(model: Subject, cfg: Config) -> int:
@@ -84,7 +99,8 @@ def param_groups(model: Subject, cfg: Config) -> list[dict[str, Any]]:
     """Parameters and their rates."""
     common = {"lr": cfg.rate, "betas": (0.9, 0.99), "eps": 1e-15}
     tables = {"params": model.tables(), "sparse": True}
-    return [tables | common, {"params": model.matrices()} | common]
+    factor = common | {"params": model.factors(), "lr": cfg.factor_rate}
+    return [tables | common, {"params": model.matrices()} | common, factor]
 
 
 def lr_factor(cfg: Config, step: int, progress: float) -> float:
@@ -124,5 +140,5 @@ def color(model: Subject) -> Callable[[Tensor, Tensor], Tensor]:
 
 def _marching(model: Subject, cfg: Config) -> Marching:
     """Length of cells, and what makes them opaque."""
-    rule = partial(neus_depth, sharpness=1 / model.width)
+    rule = partial(neus_depth, sharpness=1 / model.learned_width())
     return Marching(max(cfg.step, model.width), rule)

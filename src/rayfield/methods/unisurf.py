@@ -5,10 +5,10 @@ its cell (Sec. 3.1): once occupancy is all or nothing, volume rendering is surfa
 are sampled around their root, in an interval that shrinks (Sec. 3.3).
 
 Departures: occupancy is the logistic function of a signed distance kept so by an eikonal term, and
-sharpens by a schedule; the paper's logits are free. A hash grid (`fields.surface`) instead of
-networks. In front of the interval samples lie near the surface alone. Smoothness compares gradients
-at samples, not normals at roots. Where photos have alpha: masks, and a random background. What is
-behind the subject's ball is a radiance field in contracted space.
+sharpens by a schedule; the paper's logits are free. At `fast` a hash grid (`fields.surface`)
+instead of networks, and samples in front of the interval near the surface alone. Smoothness
+compares gradients at samples, not normals at roots. Where photos have alpha: masks, and a random
+background. What is behind the subject's ball is a radiance field in contracted space.
 Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes between photos.
 """
 
@@ -23,6 +23,7 @@ from torch.nn.functional import softplus
 
 from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
 from rayfield.objectives.surface_photos import photo_terms, shape_terms
+from rayfield.render.dense import even_places
 from rayfield.render.growth import advance, blurred_sphere, progress
 from rayfield.render.shell import Focus, Marching
 from rayfield.render.subject import Subject
@@ -37,6 +38,9 @@ class Config:
     """
 
     steps: int = 4000
+    layers: int = 0
+    color_layers: int = 2
+    rays: int = 512
     levels: int = 8
     entries: int = 1 << 17
     finest: int = 512
@@ -63,7 +67,16 @@ class Config:
     ball: FromData[float] = 1.0
 
 
-PRESETS = {"fast": Config()}
+_PAPER = Config(
+    450_000, 8, 4, rays=1024, width=256, radius=0.5, rate=1e-4, final_rate=0.25, warmup=1,
+    blurred=0.1, sharp=0.01, wide=4.0, narrow=0.2, places=64, cutoff=0.0, eikonal=0.1, mask=0.0,
+    bending=0.005,
+)  # fmt: skip
+_LAPTOP = replace(
+    _PAPER, steps=6000, sharp=0.004, narrow=0.03, places=32, mask=0.1,
+    layers=4, color_layers=2, width=128, rays=256, warmup=200, rate=1e-3,
+)  # fmt: skip
+PRESETS = {"fast": Config(), "laptop": _LAPTOP, "paper": _PAPER}
 
 
 def adapt(cfg: Config, traits: SceneTraits) -> Config:
@@ -74,7 +87,7 @@ def adapt(cfg: Config, traits: SceneTraits) -> Config:
 
 def build(cfg: Config, *, generator: Generator) -> Subject:
     """The untrained model: a sphere."""
-    return blurred_sphere(cfg, generator=generator)
+    return blurred_sphere(cfg, even_places, generator=generator)
 
 
 def batch_size(model: Subject, cfg: Config) -> int:

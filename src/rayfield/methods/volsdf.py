@@ -5,11 +5,11 @@ signed distance over its width beta (Sec. 3.1, `math.density`), which is learned
 Loss: Sec. 3.5.
 
 Departures: what is learned of beta is a factor on a schedule; left alone, beta takes far longer to
-fall than a surface to be found. A hash grid (`fields.surface`) instead of networks, with levels
-added on the way; even cells within `reach` widths of the surface instead of samples of bounded
-error, and the density integrated exactly over each. A bending term smooths. Where photos have
-alpha: masks, and a random background. What is behind the subject's ball is a radiance field in
-contracted space.
+fall than a surface to be found. At `fast` a hash grid (`fields.surface`) instead of networks, with
+levels added on the way, and even cells within `reach` widths of the surface instead of samples of
+bounded error, which `laptop` and `paper` have. Density is integrated exactly over cells. A bending
+term smooths. Where photos have alpha: masks, and a random background. What is behind the subject's
+ball is a radiance field in contracted space.
 Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes between photos.
 """
 
@@ -25,6 +25,7 @@ from torch import Generator, Tensor
 from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
 from rayfield.math.density import laplace_depth
 from rayfield.objectives.surface_photos import photo_terms, shape_terms
+from rayfield.render.dense import bounded_places
 from rayfield.render.growth import advance, blurred_sphere
 from rayfield.render.shell import Marching
 from rayfield.render.subject import Subject
@@ -39,6 +40,9 @@ class Config:
     """
 
     steps: int = 4000
+    layers: int = 0
+    color_layers: int = 2
+    rays: int = 512
     levels: int = 8
     entries: int = 1 << 17
     finest: int = 512
@@ -64,7 +68,15 @@ class Config:
     ball: FromData[float] = 1.0
 
 
-PRESETS = {"fast": Config()}
+_PAPER = Config(
+    100_000, 8, 4, rays=1024, width=256, radius=0.6, rate=5e-4, final_rate=0.1, warmup=1,
+    blurred=0.1, sharp=0.1, sharpest=1e-4, factor_rate=5e-3, cutoff=0.0, mask=0.0, bending=0.0,
+)  # fmt: skip
+_LAPTOP = replace(
+    _PAPER, steps=6000, sharp=0.006, cutoff=5e-3, mask=0.1,
+    layers=4, color_layers=2, width=128, rays=256, warmup=200, rate=1e-3,
+)  # fmt: skip
+PRESETS = {"fast": Config(), "laptop": _LAPTOP, "paper": _PAPER}
 
 
 def adapt(cfg: Config, traits: SceneTraits) -> Config:
@@ -75,7 +87,7 @@ def adapt(cfg: Config, traits: SceneTraits) -> Config:
 
 def build(cfg: Config, *, generator: Generator) -> Subject:
     """The untrained model: a sphere."""
-    return blurred_sphere(cfg, learned=True, generator=generator)
+    return blurred_sphere(cfg, bounded_places, learned=True, generator=generator)
 
 
 def batch_size(model: Subject, cfg: Config) -> int:
@@ -87,7 +99,7 @@ def param_groups(model: Subject, cfg: Config) -> list[dict[str, Any]]:
     """Parameters and their rates."""
     common = {"lr": cfg.rate, "betas": (0.9, 0.99), "eps": 1e-15}
     tables = {"params": model.tables(), "sparse": True}
-    factor = common | {"params": [model.log_factor], "lr": cfg.factor_rate}
+    factor = common | {"params": model.factors(), "lr": cfg.factor_rate}
     return [tables | common, {"params": model.matrices()} | common, factor]
 
 
@@ -128,6 +140,5 @@ def color(model: Subject) -> Callable[[Tensor, Tensor], Tensor]:
 
 def _marching(model: Subject, cfg: Config) -> Marching:
     """Length of cells, and what makes them opaque."""
-    assert model.log_factor is not None
-    beta = (model.log_width + model.log_factor).exp().clamp_min(cfg.sharpest)
+    beta = model.learned_width().clamp_min(cfg.sharpest)
     return Marching(max(cfg.step, model.width), partial(laplace_depth, beta=beta))

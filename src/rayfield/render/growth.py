@@ -14,9 +14,12 @@ from torch import Generator
 from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
 from rayfield.fields.surface import SurfaceField
+from rayfield.fields.surface_network import SurfaceNetwork
+from rayfield.render.dense import Dense, PlacesFn
 from rayfield.render.subject import Subject
 
 BASE, FIRST_LEVELS = 16, 2  # the coarsest resolution, and how many levels are on at the start
+BACKDROP_WIDTH = 64
 GROWN, SHARPENED = (
     0.5,
     0.7,
@@ -27,11 +30,18 @@ GROWN, SHARPENED = (
 class Plan(Protocol):
     """Sizes of a subject and its backdrop, and how they grow; lengths in radii of the ball.
 
-    `levels` of grids with tables of `entries`, up to `finest`; `width` of the networks; `radius`
-    of the sphere to start from; `occupancy` cells a side; the surface's width falls from `blurred`
-    to `sharp` over most of `steps`, and is looked for within `reach` widths.
+    Without `layers`, `levels` of grids with tables of `entries`, up to `finest`; else networks of
+    so many, and `color_layers`, and `rays` a step. `width` of the networks; `radius` of the sphere
+    to start from; `occupancy` cells a side; the surface's width falls from `blurred` to `sharp`
+    over most of `steps`, and is looked for within `reach` widths.
     """
 
+    @property
+    def layers(self) -> int: ...
+    @property
+    def color_layers(self) -> int: ...
+    @property
+    def rays(self) -> int: ...
     @property
     def levels(self) -> int: ...
     @property
@@ -58,15 +68,27 @@ class Plan(Protocol):
     def backdrop(self) -> bool: ...
 
 
-def blurred_sphere(plan: Plan, *, learned: bool = False, generator: Generator) -> Subject:
-    """The untrained subject; `learned`: with a factor on its width that is."""
+def blurred_sphere(
+    plan: Plan, places: PlacesFn, *, learned: bool = False, generator: Generator
+) -> Subject:
+    """The untrained subject; `places` where networks are asked along rays; `learned`: with a factor
+    on its width that is."""
     sizes = {"levels": plan.levels, "entries": plan.entries, "finest": plan.finest}
     grids = [
         HashGrid(features=4, base=BASE, generator=generator, **sizes)
         for _ in range(1 + plan.backdrop)
     ]
-    field = SurfaceField(grids[0], plan.width, radius=0.5 * plan.radius, generator=generator)
-    backdrop = RadianceField(grids[1], plan.width, generator=generator) if plan.backdrop else None
+    radius = 0.5 * plan.radius
+    field: SurfaceField | SurfaceNetwork
+    if plan.layers:
+        field = SurfaceNetwork(
+            plan.width, plan.layers, plan.color_layers, radius=radius, generator=generator
+        )
+    else:
+        field = SurfaceField(grids[0], plan.width, radius=radius, generator=generator)
+    backdrop = (
+        RadianceField(grids[1], BACKDROP_WIDTH, generator=generator) if plan.backdrop else None
+    )
     return Subject(
         field,
         cells=plan.occupancy,
@@ -74,6 +96,7 @@ def blurred_sphere(plan: Plan, *, learned: bool = False, generator: Generator) -
         width=plan.blurred,
         learned=learned,
         backdrop=backdrop,
+        dense=Dense(places, plan.rays) if plan.layers else None,
     )
 
 
@@ -88,7 +111,7 @@ def advance(model: Subject, plan: Plan, step: int, *, generator: Generator) -> N
     """Bring width, levels, shell and backdrop to what they are at a step."""
     done = min(1.0, step / plan.steps)
     more = (plan.levels - FIRST_LEVELS + 1) * min(1.0, done / GROWN)
-    model.field.sdf.activate(min(plan.levels, FIRST_LEVELS + int(more)))
+    model.field.activate(min(plan.levels, FIRST_LEVELS + int(more)))
     sharpened = min(1.0, done / SHARPENED)
     model.set_width(plan.blurred * (plan.sharp / plan.blurred) ** sharpened)
     model.refresh(step, reach=plan.reach, generator=generator)

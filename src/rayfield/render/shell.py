@@ -24,6 +24,7 @@ from rayfield.render.occupancy import OccupancyGrid
 
 COARSE = 4  # cells along the side of a block that is looked at first
 SECANT_STEPS = 4
+SHORTEST = 1e-9  # step along a ray that is divided by
 SLACK = 1.5  # by how much a distance may grow faster than its points move
 
 # value, slope along the ray, length of the cell (scene units) -> optical depth of the cell
@@ -120,7 +121,8 @@ def lit(
     value, ray, t = distance(cells.unit), cells.ray, cells.middle
     slope = torch.zeros_like(value)
     follows = ray[1:] == ray[:-1]
-    slope[:-1] = torch.where(follows, scale * value.diff() / t.diff(), 0.0).clamp(-1, 1)
+    steps = t.diff().clamp_min(SHORTEST)  # places may coincide
+    slope[:-1] = torch.where(follows, scale * value.diff() / steps, 0.0).clamp(-1, 1)
     tau = rule(scale * value, slope, cells.length)
     kept = ragged.transmittance(tau, torch.ones_like(tau), ray) >= cutoff
     count = torch.bincount(ray[kept], minlength=cells.used)
@@ -218,6 +220,17 @@ def render(
     opacity = total[:, 4]
     depth = total[:, 3] / opacity.clamp_min(1e-10)
     return Rendered(total[:, :3], opacity, depth, torch.bincount(ray, minlength=n))
+
+
+def composited(front: Rendered, behind: Rendered | None) -> Rendered:
+    """The subject over the backdrop; depths are means weighted by opacity."""
+    if behind is None:
+        return front
+    left = (1 - front.opacity) * behind.opacity
+    opacity = front.opacity + left
+    depth = (front.opacity * front.depth + left * behind.depth) / opacity.clamp_min(1e-10)
+    color = front.color + (1 - front.opacity[:, None]) * behind.color
+    return Rendered(color, opacity, depth, front.samples + behind.samples)
 
 
 def _coordinates(index: Int[Tensor, " N"], side: int) -> Int[Tensor, "N 3"]:

@@ -19,12 +19,13 @@ from rayfield.core.types import Rays, Rendered
 from rayfield.fields.radiance import RadianceField
 from rayfield.fields.sdf_grid import Distance
 from rayfield.fields.surface import SurfaceField
+from rayfield.fields.surface_network import SurfaceNetwork
 from rayfield.math.rays import ray_sphere
 from rayfield.render import radiance, shell
+from rayfield.render.dense import SCALE, Dense, cells_of
 from rayfield.render.occupancy import Bar, OccupancyGrid, refresh
 from rayfield.render.shell import Cells, DepthRule, Marching
 
-SCALE = 2.0  # sides of the field's unit cube: it is the cube [-1, 1]^3 around the ball
 BLOCK = 4096  # rays rendered at a time
 CAPACITY = 1 << 18  # samples at a time
 DARK = 1e-3  # transmittance at which a ray ends where nothing is learned
@@ -35,8 +36,7 @@ BACKDROP = radiance.Marching(1 / 64, 1 / 32, most=128, cutoff=1e-3, capacity=128
 
 
 class Seen(NamedTuple):
-    """What rays see, over black; the distance's gradient at all points asked; that at K of them,
-    `here`, and at others `nearby`."""
+    """What rays see, over black; the distance's gradient at all points, at K of them and nearby."""
 
     rendered: Rendered
     gradient: Float[Tensor, "N 3"]
@@ -54,13 +54,14 @@ class Subject(nn.Module):
 
     def __init__(
         self,
-        field: SurfaceField,
+        field: SurfaceField | SurfaceNetwork,
         *,
         cells: int,
         ball: float,
         width: float,
         learned: bool = False,
         backdrop: RadianceField | None = None,
+        dense: Dense | None = None,
     ) -> None:
         super().__init__()
         self.field, self.backdrop, self.ball = field, backdrop, ball
@@ -70,13 +71,23 @@ class Subject(nn.Module):
         self.rays: Tensor
         self.register_buffer("log_width", torch.tensor(math.log(width)))
         self.log_factor = nn.Parameter(torch.zeros(())) if learned else None
-        self.register_buffer("rays", torch.tensor(512.0))
+        self.dense = dense
+        self.register_buffer("rays", torch.tensor(float(dense.rays) if dense else 512.0))
 
     @property
     def width(self) -> float:
         """That of the surface, in radii of the ball."""
         factor = 0.0 if self.log_factor is None else float(self.log_factor.detach())
         return math.exp(float(self.log_width) + factor)
+
+    def learned_width(self) -> Tensor:
+        """`width`, with the factor's gradient."""
+        factor = self.log_factor
+        return (self.log_width if factor is None else self.log_width + factor).exp()
+
+    def factors(self) -> list[nn.Parameter]:
+        """The factor on the width, if it is learned."""
+        return [] if self.log_factor is None else [self.log_factor]
 
     def set_width(self, width: float) -> None:
         """The width before the factor."""
@@ -85,7 +96,7 @@ class Subject(nn.Module):
     def tables(self) -> list[nn.Parameter]:
         """The grids' tables."""
         backdrop = [] if self.backdrop is None else [self.backdrop.grid.table]
-        return [self.field.sdf.grid.table, *backdrop]
+        return [*self.field.tables(), *backdrop]
 
     def matrices(self) -> list[nn.Parameter]:
         """Those of all networks."""
@@ -120,20 +131,23 @@ class Subject(nn.Module):
         device = rays.near.device
         jitter = torch.rand(len(rays.near), generator=generator).to(device)
         inside = self.enter(rays)
-        cells = shell.march(self.shell, inside, marching.step, jitter=jitter, capacity=16 * samples)
-        cells = self._useful(cells, inside, marching, cutoff=cutoff, generator=generator)
+        cells = self._cells(
+            inside, marching, jitter=jitter, capacity=16 * samples, cutoff=cutoff,
+            generator=generator,
+        )  # fmt: skip
         used, n = cells.used, len(cells.ray)
-        self.rays.copy_((0.5 * (self.rays + used * samples / max(n, 1))).clamp(FEWEST, MOST))
+        if self.dense is None:
+            self.rays.copy_((0.5 * (self.rays + used * samples / max(n, 1))).clamp(FEWEST, MOST))
         chosen = torch.randint(max(n, 1), (n // NEARBY,), generator=generator).to(device)
         away = torch.randn(len(chosen), 3, generator=generator).to(device)
-        near = (cells.unit[chosen] + away * self.field.sdf.finest_cell()).clamp(0, 1)
+        near = (cells.unit[chosen] + away * self.field.nearby()).clamp(0, 1)
         everywhere = torch.rand(EVERYWHERE, 3, generator=generator).to(device)
         found = self.field(torch.cat([cells.unit, near, everywhere]))
         front = self._subject(
             cells, Distance(*(x[:n] for x in found)), inside.directions, marching.rule
         )
         rays = Rays(*(x[:used] for x in rays))
-        rendered = composited(front, self.behind(rays, jitter=jitter[:used]))
+        rendered = shell.composited(front, self.behind(rays, jitter=jitter[:used]))
         gradient = found.gradient
         return Seen(rendered, gradient, gradient[chosen], gradient[n : n + len(chosen)])
 
@@ -145,30 +159,36 @@ class Subject(nn.Module):
         while first < len(rays.near) or not parts:
             block = Rays(*(x[first : first + BLOCK] for x in rays))
             inside = self.enter(block)
-            cells = shell.march(self.shell, inside, marching.step, capacity=CAPACITY)
-            cells = self._useful(cells, inside, marching, cutoff=DARK, generator=None)
+            cells = self._cells(
+                inside, marching, jitter=None, capacity=CAPACITY, cutoff=DARK, generator=None
+            )
             block = Rays(*(x[: cells.used] for x in block))
             front = self._subject(cells, self.field(cells.unit), block.directions, marching.rule)
-            out = composited(front, self.behind(block))
+            out = shell.composited(front, self.behind(block))
             parts.append((out.color, out.opacity, out.depth, out.samples))
             first += cells.used
         color, opacity, depth, samples = (torch.cat(x) for x in zip(*parts, strict=True))
         color = color + (1 - opacity[:, None]) * background
         return Rendered(color, opacity, depth, samples)
 
-    def _useful(
+    def _cells(
         self,
-        cells: Cells,
         rays: Rays,
         marching: Marching,
         *,
+        jitter: Tensor | None,
+        capacity: int,
         cutoff: float,
         generator: Generator | None,
     ) -> Cells:
-        """The cells that it pays to ask the field for, some in the place of others."""
+        """The cells of `enter`ed rays that it pays to ask the field for."""
+        distance = self.field.distance
+        if self.dense is None:
+            cells = shell.march(self.shell, rays, marching.step, jitter=jitter, capacity=capacity)
+        else:
+            cells = cells_of(self.dense, rays, distance, width=self.width, generator=generator)
         if not len(cells.ray):
             return cells
-        distance = self.field.sdf.distance
         if marching.on is None:
             return shell.lit(cells, distance, rule=marching.rule, scale=SCALE, cutoff=cutoff)
         return shell.focus(
@@ -201,9 +221,9 @@ class Subject(nn.Module):
     def refresh(self, step: int, *, reach: float, generator: Generator) -> None:
         """Know where to look: call it before every step. The shell is of cells within `reach`
         widths of the surface."""
-        if step % EVERY == 0:
+        if self.dense is None and step % EVERY == 0:
             reach = reach * self.width / SCALE
-            shell.mark_shell(self.shell, self.field.sdf.distance, reach)
+            shell.mark_shell(self.shell, self.field.distance, reach)
         backdrop = self.backdrop
         if backdrop is None or self.around is None:
             return
@@ -213,12 +233,11 @@ class Subject(nn.Module):
         )  # fmt: skip
 
     def distance(self) -> Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]:
-        """Signed distance of scene points, in scene units; before a backdrop, of what lies in the
-        ball."""
+        """Signed distance of scene points; before a backdrop, of what lies in the ball."""
         half = 0.5 / self.ball
 
         def value(points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
-            found = self.field.sdf.distance(points * half + 0.5) / half
+            found = self.field.distance(points * half + 0.5) / half
             if self.backdrop is None:
                 return found
             return torch.maximum(found, points.norm(dim=-1) - self.ball)
@@ -229,14 +248,3 @@ class Subject(nn.Module):
         """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
         half = 0.5 / self.ball
         return lambda points, along: self.field.color(self.field(points * half + 0.5), along)
-
-
-def composited(front: Rendered, behind: Rendered | None) -> Rendered:
-    """The subject over the backdrop; depths are means weighted by opacity."""
-    if behind is None:
-        return front
-    left = (1 - front.opacity) * behind.opacity
-    opacity = front.opacity + left
-    depth = (front.opacity * front.depth + left * behind.depth) / opacity.clamp_min(1e-10)
-    color = front.color + (1 - front.opacity[:, None]) * behind.color
-    return Rendered(color, opacity, depth, front.samples + behind.samples)
