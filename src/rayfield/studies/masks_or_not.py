@@ -170,7 +170,7 @@ def _draw(
     photo_shown: Float[Tensor, "H W 3"],
 ) -> None:
     with drawing.style():
-        figure = drawing.new_figure(13.2, 6.4)
+        figure = drawing.new_figure(13.2, 6.9)
         grid = figure.subplots(2, 4)
         for row, (name, view) in zip(grid, shown.items(), strict=True):
             normals = torch.where(view.hit[..., None], 0.5 + 0.5 * view.normal, 1.0)
@@ -189,5 +189,5 @@ def _draw(
             "is behind the subject",
             remark=f"{numbers['steps']:,} steps each; figures are means over the views compared",
         )
-        figure.tight_layout(rect=drawing.between(figure), h_pad=1.0)
+        figure.tight_layout(rect=drawing.between(figure), h_pad=3.0)
     drawing.save(figure, path)
