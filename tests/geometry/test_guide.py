@@ -35,20 +35,6 @@ def test_distances_of_free_points_are_those_to_the_sphere(bare):
     assert float((bare.distance - exact)[far].abs().max()) < 0.01
 
 
-def test_points_stay_where_they_are_unless_they_are_noisy_and_bare(bare):
-    clean = torch.from_numpy(0.5 + 0.35 * directions()).float()
-    torch.testing.assert_close(bare.places, clean)
-    noisy = 0.5 + 0.35 * directions(12_000)
-    noisy += 0.006 * np.random.default_rng(1).normal(size=noisy.shape)
-    kept = make_guide(noisy, directions(12_000))
-    torch.testing.assert_close(kept.places, torch.from_numpy(noisy).float())
-    found = make_guide(noisy, None)
-    off = [float(((p - 0.5).norm(dim=1) - 0.35).std()) for p in (found.places, kept.places)]
-    assert off[0] < 0.4 * off[1]
-    assert found.noise == pytest.approx(0.4 * kept.noise)
-    assert float((found.normals * torch.from_numpy(directions(12_000)).float()).sum(1).min()) > 0.8
-
-
 def test_given_normals_are_kept_and_tell_the_sides_of_open_clouds():
     normals = directions()
     normals = normals[normals[:, 2] > -0.3]

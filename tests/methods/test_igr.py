@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from scipy.spatial import cKDTree
 
-from rayfield.data.points import Cloud, CloudTraits, PointBatch, PointSampler
+from rayfield.data.points import CloudTraits, PointBatch
 from rayfield.fields.geometric import autograd_value_and_gradient
-from rayfield.geometry import local_fit
-from rayfield.geometry.marching import extract
-from rayfield.math.sdf import box
 from rayfield.methods import igr
-from rayfield.train.optim import Adam
 
 BALL = 0.6
 
@@ -140,53 +133,3 @@ def test_normals_are_used_where_there_are_some_and_they_are_wanted():
         for wanted in (True, False):
             cfg = igr.adapt(igr.Config(normals=wanted), CloudTraits(100, has))
             assert cfg.normals == (has and wanted)
-
-
-def noisy_box(count: int, noise: float) -> np.ndarray:
-    """Points of a box with thin and thick sides, off it by noise."""
-    half = np.array([0.6, 0.3, 0.08])
-    random = np.random.default_rng(0)
-    areas = np.array([half[1] * half[2], half[0] * half[2], half[0] * half[1]])
-    axis = random.choice(3, size=count, p=areas / areas.sum())
-    points = random.uniform(-1, 1, (count, 3))
-    points[np.arange(count), axis] = random.choice([-1, 1], size=count)
-    return points * half + noise * random.normal(size=points.shape)
-
-
-def off_box(points: np.ndarray, *, settle: bool) -> float:
-    """Mean distance to the box of the surface that `fast` learns, small, in scene units."""
-    cloud = Cloud(Path("points"), points, None, None, np.eye(4), (), "")
-    sampler, cfg = (
-        PointSampler(cloud),
-        igr.Config(80, batch=1024, entries=1 << 12, finest=64),
-    )
-    guide = sampler.sample(1, generator=torch.Generator()).guide(False)
-    if not settle:
-        raw = 0.5 * (points + 1)
-        tree = cKDTree(raw)
-        scatter = local_fit.measure(raw, tree)
-        plain = local_fit.fitted(raw, tree, local_fit.neighbours_for(scatter, len(raw))).normals
-        plain = torch.from_numpy(plain).float()
-        plain = plain * (plain * guide.normals).sum(1, keepdim=True).sign()
-        places = torch.from_numpy(raw).float()
-        guide = guide._replace(places=places, noise=scatter.noise, normals=plain)
-    model = igr.build(cfg, generator=torch.Generator().manual_seed(0))
-    optimiser, generator = Adam(igr.param_groups(model, cfg)), torch.Generator()
-    for step in range(cfg.steps):
-        batch = sampler.sample(cfg.batch, generator=generator.manual_seed(step))
-        batch = batch._replace(guide=lambda _: guide)
-        terms = igr.loss(model, batch, cfg, step, generator=generator)
-        torch.stack(list(terms.values())).sum().backward()
-        optimiser.step(igr.lr_factor(cfg, step, step / cfg.steps))
-    mesh = extract(
-        lambda x: igr.surface(model)(x).detach(), level=0.0, inside="below", resolution=64,
-        box_min=(-1.0, -1.0, -1.0), box_max=(1.0, 1.0, 1.0),
-    )  # fmt: skip
-    vertices = torch.from_numpy(mesh.vertices).float()
-    return float(box(vertices, (0.6, 0.3, 0.08)).abs().mean())
-
-
-def test_noisy_points_without_normals_are_settled_before_they_are_learned():
-    points = noisy_box(8000, 0.01)
-    found = {settle: off_box(points, settle=settle) for settle in (True, False)}
-    assert found[True] < 0.9 * found[False]

@@ -41,7 +41,7 @@ def some_batch(n: int, *, oriented: bool, seed: int = 0) -> PointBatch:
         oriented,
         lambda points: (points.norm(dim=1) - 0.7).abs(),
         torch.arange(n),
-        lambda _: sphere_guide()._replace(normals=normals, places=0.35 * normals + 0.5),
+        lambda _: sphere_guide()._replace(normals=normals),
     )
 
 

@@ -16,9 +16,6 @@ from torch import Tensor
 
 from rayfield.geometry import local_fit, orientation
 
-NOISY = 0.2  # of the points' spacing: more noise than that is smoothed away first
-PASSES = 2  # in which it is
-LEFT = 0.4  # of the noise, after them
 FREE, NEAR = 60_000, 90_000  # free points spread over the cube, and around the data
 AROUND = 0.03  # standard deviation of the latter, in sides of the cube
 VOTERS = 8  # data that tell the side of a free point
@@ -28,14 +25,11 @@ MARGIN = 0.02  # by which a solid that was not seen from all sides leaves the bo
 class Guide(NamedTuple):
     """Lengths are in sides of the unit cube, in which the points are.
 
-    `places` [N, 3]: the points, where noise without normals was smoothed away as far as their
-    neighbours tell; `noise`: standard deviation of these across the surface; `normals` [N, 3]:
-    unit, outward; `given`: whether they came with the data; `free` [M, 3], `distance` [M] to the
-    nearest place, or behind an open cloud to its box, and `side` [M]: 1 outside, -1 inside, 0
-    unknown.
+    `noise`: standard deviation of the points across the surface; `normals` [N, 3]: unit, outward;
+    `given`: whether they came with the data; `free` [M, 3], `distance` [M] to the nearest point,
+    or behind an open cloud to its box, and `side` [M]: 1 outside, -1 inside, 0 unknown.
     """
 
-    places: Float[Tensor, "N 3"]
     noise: float
     normals: Float[Tensor, "N 3"]
     given: bool
@@ -49,15 +43,11 @@ def make_guide(points: Float[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3
     tree = cKDTree(points)
     scatter = local_fit.measure(points, tree)
     found = orientation.sides(points, scatter.spacing)
-    given, places, noise = normals is not None, points, scatter.noise
+    given = normals is not None
     if normals is None:
-        fit = local_fit.fitted(points, tree, local_fit.neighbours_for(scatter, len(points)))
-        if noise > NOISY * scatter.spacing:
-            for _ in range(PASSES):
-                fit = local_fit.settled(points, tree, fit)
-            places, noise = fit.places, LEFT * noise
-        normals = orientation.oriented(found, points, fit.normals, tree=tree)
-        tree = cKDTree(places)
+        count = local_fit.neighbours_for(scatter, len(points))
+        normals = local_fit.normals(points, tree, count)
+        normals = orientation.oriented(found, points, normals, tree=tree)
     random = np.random.default_rng(0)
     around = points[random.integers(0, len(points), NEAR)] + AROUND * random.normal(size=(NEAR, 3))
     free = np.concatenate([random.random((FREE, 3)), around])
@@ -66,11 +56,11 @@ def make_guide(points: Float[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3
     if orientation.holds(found, points, normals):
         side = orientation.side_of(found, free).astype(np.float32)
     else:
-        side = _voted(places, normals, free, near)
-        side, away = _bounded(places, free, side, distance=away)
-    tensors = (_tensor(array) for array in (places, normals, free, away, side))
-    place, normal, at, far, where = tensors
-    return Guide(place, noise, normal, given, at, far, where)
+        side = _voted(points, normals, free, near)
+        side, away = _bounded(points, free, side, distance=away)
+    tensors = (_tensor(array) for array in (normals, free, away, side))
+    normal, at, far, where = tensors
+    return Guide(scatter.noise, normal, given, at, far, where)
 
 
 def _voted(

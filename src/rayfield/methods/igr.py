@@ -121,9 +121,9 @@ def loss(
     if isinstance(model, SDFGrid):
         assert batch.guide is not None
         guide = batch.guide(cfg.normals and batch.oriented)
-        fit = Fit(guide, cfg.tau, cfg.eikonal, cfg.steps // 2)
-        places, normals = guide.places[batch.chosen], guide.normals[batch.chosen]
-        return fit_terms(model, places, normals, fit=fit, step=step, generator=generator)
+        fit, unit = Fit(guide, cfg.tau, cfg.eikonal, cfg.steps // 2), 0.5 * (batch.points + 1)
+        normals = guide.normals[batch.chosen]
+        return fit_terms(model, unit, normals, fit=fit, step=step, generator=generator)
     count = len(batch.points)
     noise = torch.randn(count, 3, generator=generator)
     near = batch.points + batch.spread[:, None] * noise
