@@ -21,7 +21,7 @@ from rayfield.train.optim import Adam
 
 WHITE = torch.ones(3)
 SMALL = replace(srn.Config(), rays=384, width=32, hidden=8, marches=4, code=8, rate=1e-2)
-STEPS = 120
+STEPS, CLASS_STEPS = 120, 180
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -201,7 +201,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
 @pytest.fixture(scope="module")
 def of_class(toys: Scenes) -> tuple[SceneNetworks, srn.Config]:
     cfg = srn.adapt(SMALL, toys.traits)
-    return trained(ScenesSampler(toys), cfg, steps=STEPS)[0], cfg
+    return trained(ScenesSampler(toys), cfg, steps=CLASS_STEPS)[0], cfg
 
 
 def test_a_class_is_learned_with_a_code_for_each_scene(toys, of_class):

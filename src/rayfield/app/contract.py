@@ -70,3 +70,8 @@ class PointMethod(Method, Protocol):
     """A method that keeps points: they are exported as they are, with RGB bytes [N 3]."""
 
     def cloud(self, model: Any) -> tuple[PointCloud, Tensor]: ...
+
+
+def within_cube(value: PointFn) -> PointFn:
+    """The same function, zero outside the cube [-1, 1]^3, where nothing was learned."""
+    return lambda points: torch.where((points.abs() <= 1).all(-1), value(points), 0.0)

@@ -102,14 +102,15 @@ class TrainedField:
     def scene_density(self) -> contract.PointFn:
         """Density of scene points. Raises UsageError for a field that has none."""
         if isinstance(self.method, contract.DenseMethod):
-            return self.method.density(self.model)
+            density = self.method.density(self.model)
+            return contract.within_cube(density) if self.traits.bounded else density
         raise UsageError(f"{self.run.path}: a run of {self.run.record['method']} has no density")
 
     def scene_surface(self) -> contract.PointFn | None:
         """Signed distance of scene points; None for a field that has none, or a density."""
-        method = self.method
-        if isinstance(method, contract.DenseMethod):
+        if isinstance(self.method, contract.DenseMethod):
             return None
+        method = self.method
         return method.surface(self.model) if isinstance(method, contract.SurfaceMethod) else None
 
     def scene_color(self) -> contract.ColorFn:
@@ -152,16 +153,14 @@ class TrainedField:
         return self.view(camera, size=size).color
 
     def density(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, " N"]:
-        """Density at world points, in 1 / world unit."""
+        """Density at world points, 1 / world unit; none outside the box of a cut-out subject."""
         return self._asked(self.scene_density(), points) / cams.scale_of(self.world_from_scene)
 
     def distance(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, " N"]:
         """Signed distance of world points, in world units. Raises UsageError if there is none."""
-        surface = self.scene_surface()
+        surface, name = self.scene_surface(), self.run.record["method"]
         if surface is None:
-            raise UsageError(
-                f"{self.run.path}: a run of {self.run.record['method']} has no distance"
-            )
+            raise UsageError(f"{self.run.path}: a run of {name} has no distance")
         return self._asked(surface, points) * cams.scale_of(self.world_from_scene)
 
     def _asked(self, value: contract.PointFn, points: np.ndarray) -> np.ndarray:
