@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from rayfield.geometry.distance import signed_distance
 from rayfield.geometry.guide import Guide, make_guide
+from rayfield.geometry.meshio import read_mesh
+from rayfield.geometry.pointio import read_points
 
 
 def directions(count: int = 6000) -> np.ndarray:
@@ -59,3 +62,18 @@ def test_a_solid_that_is_open_on_one_side_ends_with_its_points(given):
     torch.testing.assert_close(guide.distance[under], floor, atol=0.02, rtol=0)
     amid = (guide.free - torch.tensor([0.5, 0.5, 0.6])).norm(dim=1) < 0.1
     assert (guide.side[amid] == -1).all()
+
+
+def test_sides_of_a_noisy_part_with_holes_are_right(data_dir):
+    """A scan of 86,648 points without normals, beside the mesh that was scanned."""
+    points = read_points(data_dir / "points" / "abc_00016513.xyz.npy").cloud.points
+    truth = read_mesh(data_dir / "points" / "abc_00016513.ply")
+    low, high = points.min(axis=0), points.max(axis=0)
+    scale = 0.8 / (high - low).max()
+    guide = make_guide(scale * (points - 0.5 * (low + high)) + 0.5, None)
+    free = (guide.free.numpy() - 0.5) / scale + 0.5 * (low + high)
+    exact = signed_distance(truth, free[::4])
+    side = guide.side.numpy()[::4]
+    clear = (np.abs(exact) > 0.02) & (side != 0)
+    assert clear.mean() > 0.5
+    assert (side == np.sign(exact))[clear].mean() > 0.97
