@@ -283,3 +283,13 @@ def test_damaged_point_files_fail_in_one_way_only(tmp_path, suffix, data):
         return
     assert len(cloud.points)
     assert np.isfinite(cloud.points).all()
+
+
+def test_signalling_nan_is_told_as_any_other(tmp_path):
+    header = b"ply\nformat binary_little_endian 1.0\nelement vertex 3\n"
+    header += b"".join(b"property float %c\n" % axis for axis in b"xyz") + b"end_header\n"
+    rows = np.eye(3, dtype="<f4")
+    rows.view("<u4")[1, 1] = 0x7F800001
+    (tmp_path / "p.ply").write_bytes(header + rows.tobytes())
+    with pytest.raises(DataError, match="1 points that are not finite"):
+        read_points(tmp_path / "p.ply")

@@ -73,9 +73,9 @@ def read_points(path: Path, *, drop_invalid: bool = False, most: int = MOST) -> 
         notes.append(f"its {raw.faces} faces are left out: points were asked for")
     if len(raw.points) < raw.total:
         notes.append(f"{len(raw.points)} of its {raw.total} points are taken, evenly through it")
-    points = np.array(raw.points, np.float64)
-    normals = None if raw.normals is None else np.array(raw.normals, np.float64)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # signalling NaN, that is told as any other
+        points = np.array(raw.points, np.float64)
+        normals = None if raw.normals is None else np.array(raw.normals, np.float64)
         bad = ~(np.abs(points) < FARTHEST).all(axis=1)
     if bad.any():
         what = f"{int(bad.sum())} points that are not finite numbers"
