@@ -7,20 +7,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.nn.functional import normalize
 
 from rayfield.app.catalogue import load_method
-from rayfield.core.types import RayBatch, Rays, SceneTraits
+from rayfield.core.types import SceneTraits
 from rayfield.math.density import laplace_depth, neus_alpha, occupancy
-from rayfield.math.rays import ray_box, ray_sphere
 from rayfield.render.growth import SHARPENED
-from rayfield.train.optim import Adam
 
 NAMES = ("neus", "volsdf", "unisurf")
 OBJECT = SceneTraits(bounded=True, alpha=True, images=3, near=0.05)
 SMALL = {"steps": 150, "levels": 4, "entries": 1 << 12, "finest": 64, "width": 32,
          "samples": 1 << 12, "occupancy": 32, "step": 1 / 32}  # fmt: skip
-RADIUS = 0.5
 each_method = pytest.mark.parametrize("name", NAMES)
 
 
@@ -29,44 +25,9 @@ def config(name: str):
     return method.adapt(replace(method.Config(), **SMALL), OBJECT)
 
 
-def photo_of_a_ball(n: int, seed: int) -> RayBatch:
-    """Rays from around; the ball has the colours of its normals, and alpha."""
-    generator = torch.Generator().manual_seed(seed)
-    origins = 3 * normalize(torch.randn(n, 3, generator=generator))
-    target = 0.7 * normalize(torch.randn(n, 3, generator=generator))
-    directions = normalize(target - origins)
-    near, far = ray_box(origins, directions)
-    rays = Rays(origins, directions, near, far, torch.zeros(n, dtype=torch.long))
-    first, last = ray_sphere(origins, directions, radius=RADIUS)
-    normals = (origins + first[:, None] * directions) / RADIUS
-    hit = (last > first).float()[:, None]
-    return RayBatch(rays, torch.cat([hit * (0.5 + 0.4 * normals), hit], -1))
-
-
 @each_method
-def test_a_ball_is_found_with_its_colours(name):
-    method, cfg = load_method(name), config(name)
-    generator = torch.Generator().manual_seed(0)
-    model = method.build(cfg, generator=generator)
-    optimiser = Adam(method.param_groups(model, cfg))
-    for step in range(cfg.steps):
-        batch = photo_of_a_ball(method.batch_size(model, cfg), step)
-        terms = method.loss(model, batch, cfg, step, generator=generator)
-        assert {"color", "mask", "eikonal", "bending"} == set(terms)
-        sum(terms.values()).backward()
-        optimiser.step(method.lr_factor(cfg, step, step / cfg.steps))
-    normals = normalize(torch.randn(2000, 3, generator=generator))
-    f = method.surface(model)
-    assert f(RADIUS * normals).abs().mean() < 0.012
-    assert (f((RADIUS - 0.08) * normals) < 0).all()
-    assert (f((RADIUS + 0.08) * normals) > 0).all()
-    with torch.no_grad():
-        color = method.color(model)(RADIUS * normals, -normals)
-        batch = photo_of_a_ball(1000, 10_000)
-        out = method.render(model, batch.rays, cfg, background=torch.zeros(3))
-    assert (color - 0.5 - 0.4 * normals).abs().mean() < 0.05
-    assert (out.opacity - batch.rgba[:, 3]).abs().mean() < 0.03
-    assert (out.color - batch.rgba[:, :3]).abs().mean() < 0.04
+def test_a_ball_is_found_with_its_colours(name, find_a_ball):
+    find_a_ball(load_method(name), config(name))
 
 
 def test_each_rule_is_that_of_its_paper():
@@ -86,7 +47,7 @@ def test_each_rule_is_that_of_its_paper():
     torch.testing.assert_close(opacities["unisurf"], occupancy(value, 1 / width))
 
 
-def test_schedules_begin_blurred_and_coarse_and_end_sharp_and_fine():
+def test_schedules_begin_blurred_and_coarse_and_end_sharp_and_fine(photo_of_a_ball):
     for name in NAMES:
         method, cfg = load_method(name), config(name)
         generator, batch = torch.Generator().manual_seed(0), photo_of_a_ball(16, 0)
@@ -122,7 +83,7 @@ def test_volsdf_learns_a_factor_of_its_width_but_none_below_the_sharpest():
 
 @each_method
 @pytest.mark.parametrize("preset", ["laptop", "paper"])
-def test_networks_learn_in_all_their_parts(name, preset):
+def test_networks_learn_in_all_their_parts(name, preset, photo_of_a_ball):
     """The presets with networks, of few and narrow layers: every parameter gets a gradient."""
     method = load_method(name)
     cfg = method.adapt(method.PRESETS[preset], OBJECT)
