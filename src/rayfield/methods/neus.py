@@ -16,7 +16,6 @@ Cannot: glass, fog and hair; thin sheets seen from both sides; light that change
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -27,9 +26,23 @@ from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
 from rayfield.math.density import neus_depth
 from rayfield.objectives.surface_photos import photo_terms, shape_terms
 from rayfield.render.dense import upsampled_places
-from rayfield.render.growth import advance, blurred_sphere
+from rayfield.render.growth import (
+    advance,
+    batch_size,
+    blurred_sphere,
+    color,
+    groups,
+    lr_factor,
+    surface,
+)
 from rayfield.render.shell import Marching
 from rayfield.render.subject import Subject
+
+# The rest of the contract is that of all subjects that grow.
+__all__ = [
+    "PRESETS", "Config", "adapt", "batch_size", "build", "color", "loss", "lr_factor",
+    "param_groups", "render", "surface",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,22 +103,9 @@ def build(cfg: Config, *, generator: Generator) -> Subject:
     return blurred_sphere(cfg, upsampled_places, learned=cfg.factor_rate > 0, generator=generator)
 
 
-def batch_size(model: Subject, cfg: Config) -> int:
-    """Rays that give about `cfg.samples` samples."""
-    return int(model.rays)
-
-
 def param_groups(model: Subject, cfg: Config) -> list[dict[str, Any]]:
     """Parameters and their rates."""
-    common = {"lr": cfg.rate, "betas": (0.9, 0.99), "eps": 1e-15}
-    tables = {"params": model.tables(), "sparse": True}
-    factor = common | {"params": model.factors(), "lr": cfg.factor_rate}
-    return [tables | common, {"params": model.matrices()} | common, factor]
-
-
-def lr_factor(cfg: Config, step: int, progress: float) -> float:
-    """Linear warm-up, then exponential decay to `final_rate`."""
-    return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
+    return groups(model, cfg.rate, factor_rate=cfg.factor_rate)
 
 
 def loss(
@@ -126,16 +126,6 @@ def loss(
 def render(model: Subject, rays: Rays, cfg: Config, *, background: Tensor) -> Rendered:
     """What any number of rays see over a background colour."""
     return model.see(rays, _marching(model, cfg), background=background)
-
-
-def surface(model: Subject) -> Callable[[Tensor], Tensor]:
-    """Signed distances of scene points, about: negative inside, zero on the surface."""
-    return model.distance()
-
-
-def color(model: Subject) -> Callable[[Tensor, Tensor], Tensor]:
-    """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
-    return model.color()
 
 
 def _marching(model: Subject, cfg: Config) -> Marching:

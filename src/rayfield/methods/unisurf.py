@@ -14,7 +14,6 @@ Cannot: glass, fog and hair; thin sheets seen from both sides; light that change
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,9 +23,24 @@ from torch.nn.functional import softplus
 from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
 from rayfield.objectives.surface_photos import photo_terms, shape_terms
 from rayfield.render.dense import even_places
-from rayfield.render.growth import advance, blurred_sphere, progress
+from rayfield.render.growth import (
+    advance,
+    batch_size,
+    blurred_sphere,
+    color,
+    groups,
+    lr_factor,
+    progress,
+    surface,
+)
 from rayfield.render.shell import Focus, Marching
 from rayfield.render.subject import Subject
+
+# The rest of the contract is that of all subjects that grow.
+__all__ = [
+    "PRESETS", "Config", "adapt", "batch_size", "build", "color", "loss", "lr_factor",
+    "param_groups", "render", "surface",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,21 +104,9 @@ def build(cfg: Config, *, generator: Generator) -> Subject:
     return blurred_sphere(cfg, even_places, generator=generator)
 
 
-def batch_size(model: Subject, cfg: Config) -> int:
-    """Rays that give about `cfg.samples` samples."""
-    return int(model.rays)
-
-
 def param_groups(model: Subject, cfg: Config) -> list[dict[str, Any]]:
     """Parameters and their rates."""
-    common = {"lr": cfg.rate, "betas": (0.9, 0.99), "eps": 1e-15}
-    tables = {"params": model.tables(), "sparse": True}
-    return [tables | common, {"params": model.matrices()} | common]
-
-
-def lr_factor(cfg: Config, step: int, progress: float) -> float:
-    """Linear warm-up, then exponential decay to `final_rate`."""
-    return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
+    return groups(model, cfg.rate)
 
 
 def loss(
@@ -125,16 +127,6 @@ def loss(
 def render(model: Subject, rays: Rays, cfg: Config, *, background: Tensor) -> Rendered:
     """What any number of rays see over a background colour."""
     return model.see(rays, _marching(model, cfg), background=background)
-
-
-def surface(model: Subject) -> Callable[[Tensor], Tensor]:
-    """Signed distances of scene points, about: negative inside, zero on the surface."""
-    return model.distance()
-
-
-def color(model: Subject) -> Callable[[Tensor, Tensor], Tensor]:
-    """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
-    return model.color()
 
 
 def _marching(model: Subject, cfg: Config) -> Marching:

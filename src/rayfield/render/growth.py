@@ -1,4 +1,5 @@
-"""From a blurred sphere to a sharp surface: the start and the schedule of `Subject`s on hash grids.
+"""From a blurred sphere to a sharp surface: how `Subject`s start and grow, and the part of a
+method's contract that NeuS, VolSDF and UNISURF share.
 
 Sharpening while finer levels are added is Neuralangelo's coarse to fine (Li et al. 2023,
 arXiv:2306.03092, Sec. 3.2), with the width of the surface tied to it.
@@ -6,10 +7,11 @@ arXiv:2306.03092, Sec. 3.2), with the width of the surface tied to it.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
@@ -20,10 +22,8 @@ from rayfield.render.subject import Subject
 
 BASE, FIRST_LEVELS = 16, 2  # the coarsest resolution, and how many levels are on at the start
 BACKDROP_WIDTH = 64
-GROWN, SHARPENED = (
-    0.5,
-    0.7,
-)  # parts of the steps after which all levels are on, the width is `sharp`
+GROWN, SHARPENED = 0.5, 0.7  # parts of the steps until all levels are on, the width is `sharp`
+ADAM = {"betas": (0.9, 0.99), "eps": 1e-15}
 
 
 @runtime_checkable
@@ -66,6 +66,16 @@ class Plan(Protocol):
     def ball(self) -> float: ...
     @property
     def backdrop(self) -> bool: ...
+
+
+@runtime_checkable
+class Pace(Protocol):
+    """How the learning rate rises over `warmup` steps and falls to a part `final_rate`."""
+
+    @property
+    def warmup(self) -> int: ...
+    @property
+    def final_rate(self) -> float: ...
 
 
 def blurred_sphere(
@@ -115,3 +125,31 @@ def advance(model: Subject, plan: Plan, step: int, *, generator: Generator) -> N
     sharpened = min(1.0, done / SHARPENED)
     model.set_width(plan.blurred * (plan.sharp / plan.blurred) ** sharpened)
     model.refresh(step, reach=plan.reach, generator=generator)
+
+
+def batch_size(model: Subject, cfg: Plan) -> int:
+    """Rays that give about as many samples as are wanted."""
+    return int(model.rays)
+
+
+def groups(model: Subject, rate: float, *, factor_rate: float = 0.0) -> list[dict[str, Any]]:
+    """Parameters and their rates; `factor_rate`: that of a factor on the width, if there is one."""
+    tables = {"params": model.tables(), "lr": rate, "sparse": True}
+    found = [tables, {"params": model.matrices(), "lr": rate}]
+    found += [{"params": model.factors(), "lr": factor_rate}] if factor_rate else []
+    return [group | ADAM for group in found]
+
+
+def lr_factor(cfg: Pace, step: int, progress: float) -> float:
+    """Linear warm-up, then exponential decay to `final_rate`."""
+    return min(1.0, (step + 1) / cfg.warmup) * cfg.final_rate**progress
+
+
+def surface(model: Subject) -> Callable[[Tensor], Tensor]:
+    """Signed distances of scene points, about: negative inside, zero on the surface."""
+    return model.distance()
+
+
+def color(model: Subject) -> Callable[[Tensor, Tensor], Tensor]:
+    """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
+    return model.color()
