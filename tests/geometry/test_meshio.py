@@ -313,3 +313,12 @@ def test_truncated_files_are_refused(tmp_path, mesh, suffix, share):
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(DataError, match=r"gone\.ply: could not be read \(No such file"):
         meshio.read_mesh(tmp_path / "gone.ply")
+
+
+def test_signalling_nan_is_told_as_any_other(tmp_path):
+    facet = np.zeros(1, [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("rest", "<u2")])
+    facet["corners"][0, 0].view("<u4")[0] = 0x7F800001
+    path = tmp_path / "m.stl"
+    path.write_bytes(bytes(80) + np.uint32(1).tobytes() + facet.tobytes())
+    with pytest.raises(DataError, match="has 1 vertices that are not finite numbers"):
+        meshio.read_mesh(path)

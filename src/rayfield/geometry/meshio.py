@@ -95,7 +95,8 @@ def load_mesh(path: Path, *, drop_invalid: bool = False) -> MeshFile:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(path, "unknown mesh format", f"use one of {_known()}")
-    raw = reader(path)
+    with np.errstate(invalid="ignore"):  # signalling NaN, that is told as any other
+        raw = reader(path)
     notes = [*raw.notes]
     mesh = _finite(path, _triangles(path, raw, notes), notes, drop=drop_invalid)
     normals = _unit(mesh.normals, notes)
