@@ -70,6 +70,18 @@ def test_views_have_depth_and_normals_that_face_the_camera(surface_run, command,
     assert Path(found["normals_video"]).exists()
 
 
+def test_what_is_not_on_the_surface_has_no_normals_before_a_backdrop(surface_run, monkeypatch):
+    field = open_learned(surface_run)
+    camera = field.split("test")[3].camera
+    moved = replace(camera, pose=to_scene(camera.pose, field.world_from_scene))
+    view, seen = field.look(moved), field.view(camera).opacity > 0.9
+    open_air = field.traits._replace(bounded=False, alpha=False)
+    monkeypatch.setattr(type(field), "traits", property(lambda _: open_air))
+    lengths = np.linalg.norm(normal_map(field, moved, view), axis=-1)
+    assert (lengths[seen] > 0.99).mean() > 0.7
+    assert not normal_map(field, moved, view._replace(depth=0.5 * view.depth)).any()
+
+
 def test_a_density_is_refused(surface_run, command, tmp_path):
     code, _, err = command("export", surface_run, "-o", tmp_path / "m.ply", "--threshold", 5)
     assert code == 2
