@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from rayfield.app.field import background_of, method_named, render_view
+from rayfield.app.learned.field import background_of, method_named, render_view
 from rayfield.data.demo import demo_photos
 from rayfield.data.load import load_scene
 from rayfield.data.photo import view_image

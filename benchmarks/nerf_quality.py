@@ -12,7 +12,7 @@ import time
 import torch
 from common import CAPTURES, Figure, parser, peak_gb, report, scene_path
 
-from rayfield.app.field import background_of, render_view
+from rayfield.app.learned.field import background_of, render_view
 from rayfield.data.load import load_scene
 from rayfield.data.photo import view_image
 from rayfield.data.pixels import PixelSampler

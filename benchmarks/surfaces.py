@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from common import ROOT, Figure, parser, peak_gb, report
 
+from rayfield.app.drawing.surfaces import surface_mesh
 from rayfield.app.prepare import prepare
-from rayfield.app.surfaces import surface_mesh
 from rayfield.core.types import Mesh, PointCloud
 from rayfield.data.pointfiles import read_raw
 from rayfield.data.points import HALF_SIDE, Cloud, PointSampler

@@ -125,7 +125,7 @@ def test_a_bad_import_is_caught(module, source):
         ("rayfield.train.run", "from rayfield import __version__"),
         ("rayfield.math.packed", "from rayfield.math import quadrature"),
         ("rayfield.geometry.marching", "from .mesh import area\nfrom ..core.types import Mesh"),
-        ("rayfield.app.cli", "def f():\n    import matplotlib"),
+        ("rayfield.app.command.cli", "def f():\n    import matplotlib"),
         ("rayfield.__init__", "def __getattr__(n):\n    from rayfield.app import api"),
     ],
 )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rayfield import train as _train  # noqa: F401
 
 if TYPE_CHECKING:
-    from rayfield.app.learned import Learned
+    from rayfield.app.learned.opened import Learned
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "demo_photos", "open", "resume", "train"]
@@ -63,7 +63,7 @@ def resume(run: str | Path) -> Learned:
 
 def open(run: str | Path) -> Learned:
     """The field that a run folder holds, as its newest checkpoint has it."""
-    from rayfield.app.learned import open_learned
+    from rayfield.app.learned.opened import open_learned
 
     return open_learned(run)
 

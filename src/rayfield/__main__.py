@@ -2,7 +2,7 @@
 
 import sys
 
-from rayfield.app.cli import main
+from rayfield.app.command.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rayfield
-from rayfield.app import cli
+from rayfield.app.command import cli
 from rayfield.geometry import mesh as measures
 from rayfield.geometry import solids
 from rayfield.geometry.meshio import read_mesh, write_mesh
@@ -40,7 +40,7 @@ def test_the_run_folder_is_like_any_other(run, capsys):
 
 
 def test_eval_verifies_and_info_tells_it(run, capsys, monkeypatch):
-    from rayfield.app import trained_solid
+    from rayfield.app.learned import trained_solid
 
     learned = rayfield.open(run)
     found = learned.evaluate(points=2000)

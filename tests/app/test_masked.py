@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 import rayfield
-from rayfield.app.evaluate import masked_psnr
-from rayfield.app.photos import scene_of
+from rayfield.app.learned.evaluate import masked_psnr
+from rayfield.app.sources.photos import scene_of
 from rayfield.core.check import UsageError
 from rayfield.data.load import load_scene
 from rayfield.data.photo import view_image

@@ -9,7 +9,7 @@ import sys
 SCRIPT = """
 import json, sys, torch
 from rayfield.data.demo import demo_photos
-from rayfield.app.field import method_named, render_view
+from rayfield.app.learned.field import method_named, render_view
 from rayfield.app.prepare import prepare
 from rayfield.data.load import load_scene
 from rayfield.data.pixels import PixelSampler

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rayfield.app import cli, studies
+from rayfield.app import studies
+from rayfield.app.command import cli
 from rayfield.app.studies import STUDIES
 from rayfield.core.check import UsageError
 from rayfield.studies import quadrature

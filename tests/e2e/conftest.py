@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import rayfield
-from rayfield.app import cli
+from rayfield.app.command import cli
 
 # Photos of 25x25 pixels and small tables: a training of seconds, of a field good enough to mesh.
 DOWNSCALE = 8

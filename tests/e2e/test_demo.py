@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from rayfield.app import demo
-from rayfield.app.display import Quiet
-from rayfield.app.export import Meshing
-from rayfield.app.figures import read_picture
-from rayfield.app.learned import Learned, open_learned
-from rayfield.app.rendering import Shot
+from rayfield.app.command.display import Quiet
+from rayfield.app.drawing.figures import read_picture
+from rayfield.app.learned.export import Meshing
+from rayfield.app.learned.opened import Learned, open_learned
+from rayfield.app.learned.rendering import Shot
 
 
 def test_the_demo_leaves_a_sheet_a_video_a_mesh_and_its_figures(tmp_path, tiny_run, monkeypatch):

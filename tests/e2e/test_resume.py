@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import rayfield
-from rayfield.app import cli
-from rayfield.app.display import Quiet
-from rayfield.app.learned import open_learned
+from rayfield.app.command import cli
+from rayfield.app.command.display import Quiet
+from rayfield.app.learned.opened import open_learned
 from rayfield.data.load import load_scene
 from rayfield.train.lock import locked
 from rayfield.train.progress import Progress

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import rayfield
-from rayfield.app import cli
-from rayfield.app.cameras import to_scene
-from rayfield.app.learned import open_learned
-from rayfield.app.normals import normal_map
+from rayfield.app.command import cli
+from rayfield.app.drawing.normals import normal_map
+from rayfield.app.learned.cameras import to_scene
+from rayfield.app.learned.opened import open_learned
 from rayfield.core.check import UsageError
 from rayfield.data.pixels import camera_rays
 from rayfield.geometry.mesh import report

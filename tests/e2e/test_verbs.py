@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import rayfield
-from rayfield.app import rendering
-from rayfield.app.figures import read_picture
-from rayfield.app.learned import open_learned
+from rayfield.app.drawing.figures import read_picture
+from rayfield.app.learned import rendering
+from rayfield.app.learned.opened import open_learned
 from rayfield.data.images import read_image
 from rayfield.geometry.mesh import report
 from rayfield.geometry.meshio import read_mesh

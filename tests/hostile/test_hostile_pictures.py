@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rayfield.app.pictures import open_samples
+from rayfield.app.sources.pictures import open_samples
 from rayfield.core.check import DataError
 from rayfield.data import arrays
 from rayfield.data.picture import read_picture

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from rayfield.app.display import Display
-from rayfield.app.photos import check_unchanged
+from rayfield.app.command.display import Display
+from rayfield.app.sources.photos import check_unchanged
 from rayfield.core.check import UsageError
 from rayfield.data.solid import Solid, read_solid
 from rayfield.train import checkpoint

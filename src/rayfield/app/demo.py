@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from rayfield.app import cameras as cams
-from rayfield.app import figures, paths, rendering, sheet
-from rayfield.app.display import Display
-from rayfield.app.evaluate import evaluate
-from rayfield.app.export import Meshing, surface
-from rayfield.app.field import TrainedField
-from rayfield.app.rendering import Shot, render
-from rayfield.app.shading import shade
+from rayfield.app.command.display import Display
+from rayfield.app.drawing import figures, paths, sheet
+from rayfield.app.drawing.shading import shade
+from rayfield.app.learned import cameras as cams
+from rayfield.app.learned import rendering
+from rayfield.app.learned.evaluate import evaluate
+from rayfield.app.learned.export import Meshing, surface
+from rayfield.app.learned.field import TrainedField
+from rayfield.app.learned.rendering import Shot, render
 from rayfield.app.training import Plan, train
 from rayfield.core.types import Camera, Mesh
 from rayfield.data.demo import demo_photos

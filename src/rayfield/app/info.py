@@ -70,7 +70,7 @@ def _told(measures: dict[str, Any]) -> str:
 
 
 def _data_info(path: Path) -> tuple[dict[str, Any], str]:
-    from rayfield.app.photos import describe_scene
+    from rayfield.app.sources.photos import describe_scene
     from rayfield.data.load import load_scene
     from rayfield.data.scenes import holds_scenes
 
@@ -96,7 +96,7 @@ def _data_info(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _points_info(path: Path) -> tuple[dict[str, Any], str]:
-    from rayfield.app.clouds import describe_cloud
+    from rayfield.app.sources.clouds import describe_cloud
     from rayfield.data.points import read_points
 
     cloud = read_points(path)
@@ -112,7 +112,7 @@ def _points_info(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _class_info(path: Path) -> tuple[dict[str, Any], str]:
-    from rayfield.app.scene_class import counts_of, describe_scenes
+    from rayfield.app.sources.scene_class import counts_of, describe_scenes
     from rayfield.data.scenes import load_scenes
 
     scenes = load_scenes(path)
@@ -130,8 +130,8 @@ def _class_info(path: Path) -> tuple[dict[str, Any], str]:
 def doctor(*, warm: bool) -> tuple[dict[str, Any], str]:
     """Versions, cores, memory, processor, encoder; with `warm` kernels are compiled now."""
     from rayfield import __version__
+    from rayfield.app.drawing.video import find_codec
     from rayfield.app.prepare import prepare
-    from rayfield.app.video import find_codec
     from rayfield.kernels.pool import available_cores
 
     values: dict[str, Any] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rayfield.app.catalogue import suggestion
-from rayfield.app.display import Display
+from rayfield.app.command.display import Display
 from rayfield.core.check import UsageError
 from rayfield.train.files import read_json, write_json
 from rayfield.train.interrupt import Interrupted

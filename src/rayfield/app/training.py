@@ -14,20 +14,20 @@ import torch
 from torch import nn
 
 from rayfield.app.catalogue import find_method, load_method, suggestion
-from rayfield.app.clouds import open_points
+from rayfield.app.command.display import Display, Quiet
 from rayfield.app.constructed import construct, reconstruct
 from rayfield.app.contract import Method
-from rayfield.app.display import Display, Quiet
-from rayfield.app.field import method_named
-from rayfield.app.learned import Learned, open_learned
-from rayfield.app.photos import Photos, check_unchanged, in_frame_of, masks_of, open_photos
-from rayfield.app.pictures import open_picture, open_samples
+from rayfield.app.learned.field import method_named
+from rayfield.app.learned.opened import Learned, open_learned
 from rayfield.app.prepare import Kernels, kernels_for, prepare
-from rayfield.app.scene_class import open_scenes
 from rayfield.app.settings import apply_settings, config_from_json
-from rayfield.app.shape_class import open_shapes
-from rayfield.app.source import Source
-from rayfield.app.target import open_target
+from rayfield.app.sources.clouds import open_points
+from rayfield.app.sources.photos import Photos, check_unchanged, in_frame_of, masks_of, open_photos
+from rayfield.app.sources.pictures import open_picture, open_samples
+from rayfield.app.sources.scene_class import open_scenes
+from rayfield.app.sources.shape_class import open_shapes
+from rayfield.app.sources.source import Source
+from rayfield.app.sources.target import open_target
 from rayfield.core.check import UsageError
 from rayfield.core.types import MaskUse
 from rayfield.kernels.pool import available_cores

@@ -1,0 +1,216 @@
+"""The verbs of the command line: their arguments, and what each does with them.
+
+Only light modules are imported here, so that `--help` is quick; each verb imports its work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from rayfield.app.command.display import Display
+from rayfield.app.command.options import Common, Flag, Result, RunArg, Seconds, told
+from rayfield.app.command.render_verb import Render
+from rayfield.app.command.study_verb import Study
+from rayfield.core.check import UsageError
+
+
+@dataclass(frozen=True)
+class Train(Common):
+    """Learn a scene from posed photos, or a picture, a signal, a shape from itself."""
+
+    method: Annotated[Positional[str], arg(metavar="METHOD")]
+    """the method, e.g. instant; `rayfield methods` lists them"""
+    folder: Annotated[Positional[Path | None], told(metavar="DATA")] = None
+    """what to learn from, as the method takes it: posed photos, a picture, ...; see `methods`"""
+    data: Annotated[Path | None, told(metavar="DATA")] = None
+    """the same, as an option"""
+    output: Annotated[Path | None, told(aliases=["-o", "--output-dir"], metavar="RUN")] = None
+    """new folder for the run; default: runs/METHOD-DATA"""
+    preset: Annotated[str | None, told(metavar="NAME")] = None
+    """one of the method's configurations, e.g. paper; `rayfield methods` lists them"""
+    steps: Annotated[int | None, told(metavar="N", aliases=["--max-num-iterations"])] = None
+    """training steps; default: the number in the method's Config"""
+    seconds: Seconds = None
+    """seconds of training; with --steps: whichever ends first"""
+    downscale: Annotated[int, arg(metavar="N", aliases=["--downscale-factor"])] = 1
+    """average photos over NxN pixels"""
+    drop_invalid: Flag = False
+    """leave out points and vertices of the data that are not finite numbers"""
+    masks: Annotated[Literal["cut", "skip", "off"] | None, told()] = None
+    """masks of photos: cut the subject out, skip black pixels, or off; default: as their format"""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """seed of all randomness"""
+    set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FIELD=VALUE")] = ()
+    """change a field of the method's Config"""
+
+    def run(self, display: Display) -> Result:
+        """Train, and say what to do next."""
+        data = self.folder or self.data
+        if data is None or (self.folder and self.data):
+            raise UsageError("give the data once: rayfield train METHOD DATA -o RUN")
+        from rayfield.app.command import summary
+        from rayfield.app.training import Plan, train
+
+        budget = (self.preset, self.steps, self.seconds, self.downscale, self.seed)
+        plan = Plan(*budget, self.set, self.drop_invalid, self.masks)
+        out = self.output or Path("runs") / f"{self.method}-{data.resolve().name}"
+        return Result(
+            *summary.of_training(train(self.method, data, out, plan=plan, display=display))
+        )
+
+
+@dataclass(frozen=True)
+class Resume(Common):
+    """Go on with a training that was stopped."""
+
+    folder: RunArg
+    """the run's folder"""
+
+    def run(self, display: Display) -> Result:
+        """Resume, and say what to do next."""
+        from rayfield.app.command import summary
+        from rayfield.app.training import resume
+
+        return Result(*summary.of_training(resume(self.folder, display=display)))
+
+
+@dataclass(frozen=True)
+class Eval(Common):
+    """Compare what was learned with data: PSNR and SSIM on photos not seen, or of the picture."""
+
+    folder: RunArg
+    """the run's folder"""
+    split: Literal["test", "val", "train"] = "test"
+    """which photos"""
+    save_renders: Flag = False
+    """keep the rendered views in RUN/renders/"""
+    reference: Annotated[Path | None, told(metavar="FILE")] = None
+    """compare with this picture, e.g. the clean one, instead of the data, or with this mesh too"""
+
+    def run(self, display: Display) -> Result:
+        """Evaluate."""
+        from rayfield.app.command import answers
+        from rayfield.app.learned.opened import open_learned
+
+        return Result(
+            *answers.evaluate(
+                open_learned(self.folder, "eval"),
+                split=self.split,
+                save_renders=self.save_renders,
+                reference=self.reference,
+                progress=lambda done: display.task("evaluating", done),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Export(Common):
+    """Write the surface of a trained field as a closed, coloured mesh."""
+
+    folder: RunArg
+    """the run's folder"""
+    output: Annotated[Path, arg(aliases=["-o"], metavar="FILE")]
+    """file to write: .glb .ply .obj .stl .off"""
+    resolution: Annotated[int, arg(metavar="N")] = 192
+    """cells along the longest side"""
+    threshold: Annotated[float | None, told(metavar="D")] = None
+    """density of the surface, 1 / world unit; default: half opaque at 1.25 % of the scene's side"""
+    frame: Literal["world", "scene"] = "world"
+    """coordinates: those of the camera poses given, or those of training"""
+    scene: Annotated[str | None, told(metavar="NAME")] = None
+    """of a class of shapes: the held-out one to reconstruct; default: the first"""
+    observation: Annotated[Path | None, told(metavar="FILE")] = None
+    """of a class of shapes: reconstruct what this file shows (points, mesh, voxels, picture)"""
+    force: Flag = False
+    """overwrite the file"""
+
+    def run(self, display: Display) -> Result:
+        """Export."""
+        from rayfield.app.command import answers
+        from rayfield.app.learned.export import Meshing
+        from rayfield.app.learned.opened import open_learned
+
+        return Result(
+            *answers.export(
+                open_learned(self.folder, "export"),
+                self.output,
+                Meshing(self.resolution, self.threshold, self.frame),
+                scene=self.scene,
+                observation=self.observation,
+                force=self.force,
+                progress=lambda done: display.task("meshing", done),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Info(Common):
+    """Tell what a run or a data set holds."""
+
+    folder: Annotated[Positional[Path], arg(metavar="RUN|DATA")]
+    """folder of a run or of photos"""
+
+    def run(self, display: Display) -> Result:
+        """Look."""
+        from rayfield.app.info import info
+
+        return Result(*info(self.folder))
+
+
+@dataclass(frozen=True)
+class Methods(Common):
+    """List the methods and what each is for."""
+
+    def run(self, display: Display) -> Result:
+        """List."""
+        from rayfield.app.catalogue import listing
+
+        return Result(*listing())
+
+
+@dataclass(frozen=True)
+class Doctor(Common):
+    """Check the installation and this machine."""
+
+    warm: Flag = False
+    """compile the kernels now"""
+
+    def run(self, display: Display) -> Result:
+        """Examine."""
+        from rayfield.app.info import doctor
+
+        return Result(*doctor(warm=self.warm))
+
+
+@dataclass(frozen=True)
+class Demo(Common):
+    """Train on the scene that comes with rayfield, and make everything from it."""
+
+    output: Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")] = Path("demo-run")
+    """new folder for all results"""
+    seconds: Annotated[float, arg(metavar="S")] = 60.0
+    """seconds of training"""
+
+    def run(self, display: Display) -> Result:
+        """Do it all."""
+        from rayfield.app.demo import demo
+
+        return Result(*demo(self.output, seconds=self.seconds, display=display))
+
+
+VERBS: dict[str, type[Common]] = {
+    "demo": Demo,
+    "train": Train,
+    "resume": Resume,
+    "eval": Eval,
+    "render": Render,
+    "export": Export,
+    "study": Study,
+    "info": Info,
+    "methods": Methods,
+    "doctor": Doctor,
+}

@@ -1,0 +1,1 @@
+"""Pictures, plots, paths and videos of what is learned."""

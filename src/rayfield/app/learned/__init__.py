@@ -1,0 +1,1 @@
+"""What a run has learned, by kind, and what can be asked of it."""
