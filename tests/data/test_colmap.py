@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from rayfield.data import colmap
-from rayfield.data.colmap_model import read_images, read_points
-from rayfield.math.rays import project
+from rayfield.core.types import Camera
+from rayfield.data import colmap, colmap_text
+from rayfield.data.colmap_binary import read_cameras, read_images, read_points
+from rayfield.data.colmap_model import (
+    MODELS,
+    ONE_FOCAL,
+    ONE_FOCAL_FISHEYE,
+    ColmapCamera,
+    ColmapImage,
+    camera_of,
+    lens_of,
+)
+from rayfield.math.rays import camera_directions, pixel_grid, project
+
+WIDE = (0.06, -0.012, 0.004, -0.0008)
 
 
 def test_points_project_where_colmap_saw_them(data_dir):
     root = data_dir / "colmap_cup"
     capture = colmap.read(root)
-    ids, positions = read_points(root / "sparse" / "0" / "points3D.bin")
+    ids, positions, _, _ = read_points(root / "sparse" / "0" / "points3D.bin")
     row = {int(key): i for i, key in enumerate(ids)}
     seen = {image.name: image for image in read_images(root / "sparse" / "0" / "images.bin")}
     errors = []
@@ -82,6 +97,11 @@ def test_pictures_without_pose_and_poses_without_picture_are_noted(capture_dir):
             (30.0, 31.0, 12.0, 8.0, 0.1, 0.2, 0.01, 0.02, 0.3, 0.01, 0.02, 0.03),
             (30.0, 31.0, 12.0, 8.0, 0.1, 0.2, 0.01, 0.02, 0.3, 0.01, 0.02, 0.03),
         ),
+        (5, (30.0, 31.0, 12.0, 8.0, *WIDE), (30.0, 31.0, 12.0, 8.0, *WIDE, "fisheye")),
+        (8, (30.0, 12.0, 8.0, 0.1), (30.0, 30.0, 12.0, 8.0, 0.1, "fisheye")),
+        (9, (30.0, 12.0, 8.0, 0.1, 0.2), (30.0, 30.0, 12.0, 8.0, 0.1, 0.2, "fisheye")),
+        (14, (30.0, 12.0, 8.0), (30.0, 30.0, 12.0, 8.0, "fisheye")),
+        (15, (30.0, 31.0, 12.0, 8.0), (30.0, 31.0, 12.0, 8.0, "fisheye")),
     ],
 )
 def test_supported_lens_models_become_opencv_coefficients(
@@ -90,7 +110,29 @@ def test_supported_lens_models_become_opencv_coefficients(
     root = capture_dir("colmap")
     write_lens(root, model, parameters)
     camera = colmap.read(root).frames[0].camera
-    assert (camera.fx, camera.fy, camera.cx, camera.cy, *camera.distortion) == expected
+    kind = () if camera.lens == "perspective" else (camera.lens,)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy, *camera.distortion, *kind) == expected
+
+
+@pytest.mark.parametrize("model", [0, 1, 2, 3, 4, 5, 6, 8, 9, 14, 15])
+def test_every_lens_model_becomes_one_of_colmaps_again(model):
+    name, count = MODELS[model]
+    focal = (30.0,) if name in (*ONE_FOCAL, *ONE_FOCAL_FISHEYE) else (30.0, 31.0)
+    rest = tuple(0.01 * (i + 1) for i in range(count - len(focal) - 2))
+    lens = ColmapCamera(name, 24, 16, (*focal, 12.5, 7.5, *rest))
+    image = ColmapImage(
+        "x", 1, np.array([1.0, 0, 0, 0]), np.zeros(3), np.empty((0, 2)), np.empty(0, np.int64)
+    )
+    camera = camera_of(lens, image, Path("m"))
+    again = camera_of(lens_of(camera), image, Path("m"))
+    pixels = pixel_grid(24, 16)
+    assert torch.equal(camera_directions(camera, pixels), camera_directions(again, pixels))
+
+
+def test_a_lens_that_colmap_has_not_is_told():
+    camera = Camera(24, 16, 30.0, 30.0, 12.0, 8.0, np.eye(4), (*[0.0] * 8, 0.1))
+    with pytest.raises(ValueError, match="r\\^8"):
+        lens_of(camera)
 
 
 @pytest.fixture
@@ -101,3 +143,123 @@ def write_lens():
         (root / "sparse" / "0" / "cameras.bin").write_bytes(head + lens)
 
     return write
+
+
+def as_text(root, folder="sparse/0"):
+    """Write the binary model of a folder as text beside it."""
+    sparse = root / folder
+    lenses = read_cameras(sparse / "cameras.bin")
+    lines = [
+        f"{key} {lens.model} {lens.width} {lens.height} {' '.join(map(repr, lens.parameters))}"
+        for key, lens in lenses.items()
+    ]
+    (sparse / "cameras.txt").write_text("# cameras\n" + "\n".join(lines) + "\n")
+    lines = []
+    for number, image in enumerate(read_images(sparse / "images.bin"), start=1):
+        pose = " ".join(repr(float(x)) for x in (*image.quaternion, *image.translation))
+        seen = zip(image.observed.tolist(), image.observed_points.tolist(), strict=True)
+        lines += [f"{number} {pose} {image.camera} {image.name}"]
+        lines += [" ".join(f"{x!r} {y!r} {point}" for (x, y), point in seen)]
+    (sparse / "images.txt").write_text("\n".join(lines))
+    points = read_points(sparse / "points3D.bin")
+    lines = [
+        f"{key} {' '.join(map(repr, place))} {' '.join(map(str, color))} {error!r} 1 0"
+        for key, place, color, error in zip(*(column.tolist() for column in points), strict=True)
+    ]
+    (sparse / "points3D.txt").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_text_model_is_the_binary_one(end, capture_dir):
+    root = capture_dir("colmap")
+    binary = colmap.read(root)
+    as_text(root)
+    for path in (root / "sparse" / "0").iterdir():
+        if path.suffix == ".bin":
+            path.unlink()
+        else:
+            path.write_text(path.read_text(), newline=end)
+    text = colmap.read(root)
+    assert [f.name for f in text.frames] == [f.name for f in binary.frames]
+    for a, b in zip(text.frames, binary.frames, strict=True):
+        assert np.array_equal(a.camera.pose, b.camera.pose)
+        assert replace(a.camera, pose=b.camera.pose) == b.camera
+    assert np.array_equal(text.points, binary.points)
+    assert np.array_equal(text.sparse.colors, binary.sparse.colors)
+    assert text.notes == binary.notes
+
+
+def test_of_a_text_and_a_binary_model_the_binary_is_read_and_that_is_said(capture_dir):
+    root = capture_dir("colmap")
+    as_text(root)
+    path = root / "sparse" / "0" / "images.txt"
+    path.write_text("\n".join(path.read_text().split("\n")[:6]))  # three images
+    capture = colmap.read(root)
+    assert len(capture.frames) == 11
+    assert "0 holds a binary and a text model: the binary one is read, not images.txt" in (
+        capture.notes
+    )
+
+
+def test_the_real_text_model_is_the_binary_one(data_dir, tmp_path):
+    (tmp_path / "sparse").mkdir()
+    shutil.copytree(data_dir / "colmap_cup" / "sparse" / "0", tmp_path / "sparse" / "0")
+    as_text(tmp_path)
+    sparse = tmp_path / "sparse" / "0"
+    assert colmap_text.read_cameras(sparse / "cameras.txt") == read_cameras(sparse / "cameras.bin")
+    for a, b in zip(
+        colmap_text.read_images(sparse / "images.txt"),
+        read_images(sparse / "images.bin"),
+        strict=True,
+    ):
+        assert (a.name, a.camera) == (b.name, b.camera)
+        for one, other in zip(a[2:], b[2:], strict=True):
+            assert np.array_equal(one, other)
+    text, binary = (
+        colmap_text.read_points(sparse / "points3D.txt"),
+        read_points(sparse / "points3D.bin"),
+    )
+    for one, other in zip(text, binary, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_sightings_are_where_points_project(data_dir):
+    capture = colmap.read(data_dir / "colmap_cup")
+    seen = capture.sparse.sightings
+    assert len(seen.frame) > 20_000
+    errors = []
+    for number, frame in enumerate(capture.frames):
+        mine = seen.frame == number
+        pixels, _ = project(frame.camera, torch.from_numpy(capture.points[seen.point[mine]]))
+        errors.append(np.linalg.norm(pixels.numpy() - seen.pixel[mine], axis=1))
+    assert np.median(np.concatenate(errors)) < 1.5
+    assert capture.sparse.colors.shape == (9262, 3)
+
+
+def test_files_of_rigs_change_nothing(capture_dir):
+    """The poses in images.bin are those of the pictures, also where rigs were estimated."""
+    root = capture_dir("colmap")
+    before = colmap.read(root)
+    for name in ("rigs.bin", "frames.bin"):
+        (root / "sparse" / "0" / name).write_bytes(b"whatever")
+    after = colmap.read(root)
+    assert all(
+        np.array_equal(a.camera.pose, b.camera.pose)
+        for a, b in zip(before.frames, after.frames, strict=True)
+    )
+
+
+def test_a_list_of_test_images_beside_the_model_is_the_split(capture_dir):
+    root = capture_dir("colmap")
+    (root / "sparse" / "0" / "test.txt").write_text("img3.png\nimg5.png\r\n\nabsent.png\n")
+    capture = colmap.read(root)
+    held = [frame.name for frame in capture.frames if frame.split == "test"]
+    assert held == ["images/img3.png", "images/img5.png"]
+    assert "test.txt lists 1 images without pose: absent.png" in capture.notes
+
+
+def test_the_model_may_lie_where_nerfstudio_keeps_it(capture_dir):
+    root = capture_dir("colmap")
+    (root / "colmap").mkdir()
+    (root / "sparse").rename(root / "colmap" / "sparse")
+    assert len(colmap.read(root).frames) == 11

@@ -99,7 +99,7 @@ def test_downscale_below_one_is_refused(capture_dir):
 def test_pictures_beyond_the_memory_budget_are_reduced_with_a_note(capture_dir, monkeypatch):
     root = capture_dir("nerfstudio")
     # 9 training pictures of 24 x 16 RGBA, and one lens table
-    monkeypatch.setattr(load, "BYTES_LIMIT", (9 * 4 + 8) * 24 * 16 // 4)
+    monkeypatch.setattr(load, "BYTES_LIMIT", (9 * 4 + 12) * 24 * 16 // 4)
     scene = load_scene(root)
     assert scene.frames[0].camera.width == 12
     assert any("reduced 2 times" in note for note in scene.notes)

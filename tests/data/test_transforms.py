@@ -65,14 +65,54 @@ def test_a_packed_list_of_distortion_is_in_nerfstudios_order(ngp):
     root, edit = ngp
     edit(without("k1", "k2", "p1", "p2"))
     edit(lambda d: d.update(distortion_params=[0.1, 0.02, 0.003, 0.0004, 0.001, 0.002]))
-    assert first_camera(root).distortion[:6] == (0.1, 0.02, 0.001, 0.002, 0.003, 0.0004)
+    expected = (0.1, 0.02, 0.001, 0.002, 0.003, 0.0, 0.0, 0.0, 0.0004)
+    assert first_camera(root).distortion == expected
 
 
-def test_k4_alone_is_not_lost(ngp):
+def test_k4_alone_is_not_lost_and_is_that_of_the_eighth_power(ngp):
     root, edit = ngp
     edit(without("k1", "k2", "p1", "p2"))
     edit(lambda d: d.update(k4=0.01))
-    assert first_camera(root).distortion[5] == 0.01
+    assert first_camera(root).distortion == (*[0.0] * 8, 0.01)
+
+
+@pytest.mark.parametrize("says", [{"camera_model": "FULL_OPENCV"}, {"k5": 0.02}])
+def test_k4_of_the_rational_model_is_in_its_denominator(ngp, says):
+    root, edit = ngp
+    edit(lambda d: d.update(k4=0.01, **says))
+    assert first_camera(root).distortion[5:8] == (0.01, says.get("k5", 0.0), 0.0)
+
+
+@pytest.mark.parametrize("says", [{"camera_model": "OPENCV_FISHEYE"}, {"is_fisheye": True}])
+def test_fisheyes_are_read_with_their_four_coefficients(ngp, says):
+    root, edit = ngp
+    edit(without("p1", "p2"))
+    edit(lambda d: d.update(k1=0.05, k2=0.01, k3=0.002, k4=-0.001, **says))
+    camera = first_camera(root)
+    assert (camera.lens, camera.distortion) == ("fisheye", (0.05, 0.01, 0.002, -0.001))
+
+
+def test_a_packed_list_of_a_fisheye_begins_with_its_coefficients(ngp):
+    root, edit = ngp
+    edit(without("k1", "k2", "p1", "p2"))
+    edit(lambda d: d.update(camera_model="OPENCV_FISHEYE", distortion_params=[0.1, 0.02, 0.003]))
+    assert first_camera(root).distortion == (0.1, 0.02, 0.003, 0.0)
+
+
+def test_every_frame_may_have_a_lens_of_its_own(ngp):
+    root, edit = ngp
+    edit(lambda d: d["frames"][0].update(camera_model="OPENCV_FISHEYE", k1=0.03))
+    first, second = read_capture(root).frames[:2]
+    assert (first.camera.lens, first.camera.distortion[0]) == ("fisheye", 0.03)
+    assert (second.camera.lens, second.camera.distortion[0]) == ("perspective", 0.05)
+
+
+def test_an_angle_of_a_frame_goes_before_a_focal_length_of_the_file(ngp):
+    root, edit = ngp
+    edit(lambda d: d["frames"][0].update(camera_angle_x=1.0))
+    first, second = read_capture(root).frames[:2]
+    assert first.camera.fx == pytest.approx(12 / math.tan(0.5))
+    assert second.camera.fx == 30.0
 
 
 @pytest.mark.parametrize(

@@ -183,10 +183,16 @@ JSON_CASES: dict[str, tuple[Change, str]] = {
     "height": (whole(h=-8), "h = -8.0 is not a picture's size"),
     "sizes disagree": (whole(w=12, h=11), "is 12x8 pixels, but its camera is 12x11"),
     "sizes swapped": (whole(w=8, h=12), "turn the picture by 90 degrees"),
-    "fisheye": (whole(camera_model="OPENCV_FISHEYE"), "'OPENCV_FISHEYE' is not supported yet"),
-    "equirectangular": (whole(camera_model="EQUIRECTANGULAR"), "estimate it as PINHOLE"),
-    "model list": (whole(camera_model=["OPENCV"]), "is not supported yet"),
-    "is_fisheye": (whole(is_fisheye=True), "fisheye is not supported yet"),
+    "fisheye folds": (whole(camera_model="OPENCV_FISHEYE", k1=-9.0), "folds the picture over"),
+    "fisheye word": (whole(is_fisheye=True, k2="much"), "k2 is not a number"),
+    "fisheye huge": (whole(is_fisheye=True, k1=1e200), "folds the picture over"),
+    "fisheye behind": (whole(is_fisheye=True, fl_x=2.0, fl_y=1.2), "folds the picture over"),
+    "equirectangular": (
+        whole(camera_model="EQUIRECTANGULAR"),
+        "camera model 'EQUIRECTANGULAR' is not supported; undistort the images, or estimate it as",
+    ),
+    "model list": (whole(camera_model=["OPENCV"]), "camera model ['OPENCV'] is not supported"),
+    "ftheta": (whole(ftheta_p0=1.0), "camera model ftheta_p0 is not supported"),
     "packed lens": (whole(distortion_params=[1] * 9), "distortion_params is not up to 6 numbers"),
     "folding lens": (whole(k1=-9.0), "folds the picture over"),
     "parent": (frame(file_path="../secret.png"), "names the file '../secret.png', which is not"),
@@ -362,7 +368,8 @@ COLMAP_CASES: dict[str, tuple[str, bytes, str]] = {
     "cut cameras": ("cameras", cameras_bin()[:-1], "camera 1 at byte 32 needs 32 bytes, 31"),
     "cut images": ("images", images_bin()[:-5], "ends too early"),
     "fewer images": ("images", images_bin(count=COUNT + 1), "claims 5 images at byte 0"),
-    "fisheye": ("cameras", cameras_bin(model=8, width=WIDTH), "SIMPLE_RADIAL_FISHEYE is not supp"),
+    "division": ("cameras", cameras_bin(model=12), "model SIMPLE_DIVISION is not supported; und"),
+    "fisheye": ("cameras", cameras_bin(model=8, focal=0.05), "folds the picture over"),
     "unknown model": ("cameras", cameras_bin(model=77), "has the unknown model 77"),
     "focal": ("cameras", cameras_bin(focal=-1.0), "focal length -1.0 is not positive"),
     "focal NaN": ("cameras", cameras_bin(focal=NAN), "no usable size or parameters"),
@@ -395,10 +402,10 @@ def test_a_missing_part_of_a_model_is_named(model):
     refused(model, "points3D.bin: is not a file")
 
 
-def test_a_text_model_is_refused_with_the_command_that_converts_it(model):
+def test_bytes_that_are_no_text_are_no_text_model(model):
     for path in (model / "sparse" / "0").iterdir():
         path.rename(path.with_suffix(".txt"))
-    refused(model, "colmap model_converter --output_type BIN")
+    refused(model, "images.txt: line 1 is not UTF-8")
 
 
 def test_pictures_that_do_not_exist_end_in_a_refusal_only_if_all_are_absent(model):

@@ -8,37 +8,39 @@ import numpy as np
 import pytest
 import torch
 
-from rayfield.core.types import Camera
+from rayfield.core.types import Camera, Lens
 from rayfield.math.rays import (
     camera_directions,
     camera_rays,
     contract,
-    distort,
-    distortion_coefficients,
-    image_plane,
     pixel_grid,
     project,
     ray_box,
     ray_sphere,
     uncontract,
-    undistort,
 )
 
-LENSES = {
-    "none": (),
-    "phone": (0.0578421, -0.0805099, -0.000980296, 0.00015575),
-    "barrel": (-0.28, 0.09, 0.001, -0.002, -0.012),
-    "rational": (0.9, 0.3, 0.0005, 0.0003, 0.02, 1.2, 0.5, 0.06),
+LENSES: dict[str, tuple[Lens, tuple[float, ...]]] = {
+    "none": ("perspective", ()),
+    "phone": ("perspective", (0.0578421, -0.0805099, -0.000980296, 0.00015575)),
+    "barrel": ("perspective", (-0.28, 0.09, 0.001, -0.002, -0.012)),
+    "rational": ("perspective", (0.9, 0.3, 0.0005, 0.0003, 0.02, 1.2, 0.5, 0.06)),
+    "eighth power": ("perspective", (0.05, -0.02, 0.0, 0.0, 0.01, 0.0, 0.0, 0.0, 0.004)),
+    "equidistant": ("fisheye", ()),
+    "fisheye": ("fisheye", (0.06, -0.012, 0.004, -0.0008)),
 }
+WIDE = 16.0  # focal length at which the corners of 61x35 pixels are beyond 90 degrees
 
 
-def camera(lens: tuple[float, ...] = (), *, width: int = 61, height: int = 35) -> Camera:
+def camera(
+    distortion: tuple[float, ...] = (), lens: Lens = "perspective", *, focal: float = 44.0
+) -> Camera:
     """A camera somewhere in space, with an off-centre principal point."""
     rotation, _ = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))
     pose = np.eye(4)
     pose[:3, :3] = rotation * np.sign(np.linalg.det(rotation))
     pose[:3, 3] = (0.3, -2.0, 1.1)
-    return Camera(width, height, 44.0, 45.0, 31.2, 16.4, pose, lens)
+    return Camera(61, 35, focal, focal + 1, 31.2, 16.4, pose, distortion, lens)
 
 
 def test_principal_point_looks_along_plus_z():
@@ -70,9 +72,10 @@ def test_pixel_grid_is_row_major_with_centres_at_one_half():
     assert grid.tolist()[:4] == [[0.5, 0.5], [1.5, 0.5], [2.5, 0.5], [0.5, 1.5]]
 
 
-@pytest.mark.parametrize("lens", LENSES.values(), ids=LENSES.keys())
+@pytest.mark.parametrize("lens", LENSES)
 def test_projecting_any_point_of_a_ray_gives_its_pixel(lens):
-    c = camera(lens)
+    kind, distortion = LENSES[lens]
+    c = camera(distortion, kind)
     pixels = pixel_grid(c.width, c.height)
     origins, directions = camera_rays(c, pixels)
     assert torch.allclose(directions.norm(dim=-1), torch.ones(len(pixels), dtype=torch.float64))
@@ -82,78 +85,37 @@ def test_projecting_any_point_of_a_ray_gives_its_pixel(lens):
         assert (depth > 0).all()
 
 
+@pytest.mark.parametrize("lens", ["equidistant", "fisheye"])
+def test_a_fisheye_sees_behind_itself(lens):
+    c = camera(LENSES[lens][1], "fisheye", focal=WIDE)
+    pixels = pixel_grid(c.width, c.height)
+    origins, directions = camera_rays(c, pixels)
+    assert torch.allclose(directions.norm(dim=-1), torch.ones(len(pixels), dtype=torch.float64))
+    found, depth = project(c, origins + 2.5 * directions)
+    assert (found - pixels).abs().max() < 1e-6
+    assert (depth < 0).any()
+
+
+def test_an_equidistant_pixel_is_its_angle_off_the_middle():
+    c = Camera(400, 400, 100.0, 100.0, 200.0, 200.0, np.eye(4), (), "fisheye")
+    turned = torch.tensor([[200.0 + 100 * math.pi / 2, 200.0], [200.0, 200.0 - 100 * 0.3]])
+    side, up = camera_directions(c, turned.double())
+    assert side.tolist() == pytest.approx([1.0, 0.0, 0.0], abs=1e-6)
+    assert up.tolist() == pytest.approx([0.0, -math.sin(0.3), math.cos(0.3)])
+
+
+def test_what_a_fisheye_cannot_see_is_put_outside_of_what_it_can():
+    c = Camera(100, 100, 30.0, 30.0, 50.0, 50.0, np.eye(4), (-0.2,), "fisheye")  # folds at 74 deg
+    angle = torch.linspace(0.01, 3.1, 200, dtype=torch.float64)
+    points = torch.stack([angle.sin(), torch.zeros_like(angle), angle.cos()], dim=-1)
+    column = project(c, points)[0][:, 0]
+    assert (column.diff() > 0).all()
+
+
 def test_depth_is_negative_behind_the_camera():
     c = camera()
     origins, directions = camera_rays(c, pixel_grid(c.width, c.height))
     assert (project(c, origins - directions)[1] < 0).all()
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("lens", LENSES.values(), ids=LENSES.keys())
-def test_undistorting_then_distorting_is_exact_within_a_ten_thousandth_of_a_pixel(lens, dtype):
-    c = camera(lens)
-    focal = torch.tensor([c.fx, c.fy], dtype=dtype)
-    seen = (pixel_grid(c.width, c.height, dtype=dtype) - torch.tensor([c.cx, c.cy])) / focal
-    k = torch.tensor((*lens, *([0.0] * (8 - len(lens)))), dtype=dtype)
-    plane = undistort(seen, k)
-    assert plane.dtype == dtype
-    assert ((distort(plane, k) - seen) * focal).abs().max() < 1e-4
-
-
-def test_first_radial_coefficient_alone_adds_k1_r_cubed():
-    angle = torch.linspace(0, 6, 9, dtype=torch.float64)
-    r = 0.7
-    points = r * torch.stack([angle.cos(), angle.sin()], dim=-1)
-    k = torch.tensor([0.1, 0, 0, 0, 0, 0, 0, 0], dtype=torch.float64)
-    assert torch.allclose(distort(points, k), points * (1 + 0.1 * r**2))
-
-
-def test_tangential_coefficients_act_as_opencv_writes_them():
-    k = torch.tensor([0, 0, 0.01, 0.02, 0, 0, 0, 0], dtype=torch.float64)
-    x, y = 0.3, -0.2
-    r2 = x * x + y * y
-    expected = [
-        x + 2 * 0.01 * x * y + 0.02 * (r2 + 2 * x * x),
-        y + 0.01 * (r2 + 2 * y * y) + 2 * 0.02 * x * y,
-    ]
-    got = distort(torch.tensor([[x, y]], dtype=torch.float64), k)
-    assert got.tolist()[0] == pytest.approx(expected, abs=1e-15)
-
-
-def test_undistorting_beyond_the_fold_is_nan_and_before_it_exact():
-    # r (1 + k1 r^2) has its maximum 2/3 r* at r* = sqrt(-1 / (3 k1))
-    k = torch.tensor([-0.5, 0, 0, 0, 0, 0, 0, 0], dtype=torch.float64)
-    fold = 2 / 3 * math.sqrt(1 / 1.5)
-    radii = torch.tensor([0.2, 0.97, 0.999, 1.001, 1.2, 5.0], dtype=torch.float64) * fold
-    points = torch.stack([0.6 * radii, 0.8 * radii], dim=-1)
-    plane = undistort(points, k)
-    assert plane[3:].isnan().all()
-    assert torch.allclose(distort(plane[:3], k), points[:3], atol=1e-9)
-    assert (plane[:3].norm(dim=-1) < math.sqrt(1 / 1.5)).all()
-
-
-def test_undistorting_never_lands_on_a_branch_beyond_a_fold():
-    # falls after r = 0.8 and rises again: the far branch reaches the same radii
-    k = torch.tensor([-0.6, 0.12, 0, 0, 0, 0, 0, 0], dtype=torch.float64)
-    radii = torch.linspace(0, 3, 400, dtype=torch.float64)
-    image = distort(torch.stack([radii, torch.zeros_like(radii)], dim=-1), k)[:, 0]
-    fold = radii[int((image.diff() < 0).int().argmax())]
-    x = torch.linspace(0.0, 1.5, 200, dtype=torch.float64)
-    plane = undistort(torch.stack([x, torch.zeros_like(x)], dim=-1), k)[:, 0]
-    found = plane[~plane.isnan()]
-    assert len(found) > 10
-    assert (found <= fold + 1e-2).all()
-
-
-def test_coefficients_are_padded_and_absent_for_a_pinhole():
-    assert distortion_coefficients(camera((0.0, 0.0))) is None
-    k = distortion_coefficients(camera((0.1, 0.2)))
-    assert k is not None
-    assert k.tolist() == [0.1, 0.2, 0, 0, 0, 0, 0, 0]
-
-
-def test_nothing_to_undistort_gives_nothing():
-    assert image_plane(camera(LENSES["phone"]), torch.zeros(0, 2)).shape == (0, 2)
 
 
 def random_rays(n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

@@ -36,13 +36,18 @@ FromData = Annotated[T, FROM_DATA]
 # out of training, "off" trains on the whole photo.
 MaskUse = Literal["cut", "skip", "off"]
 
+# How a lens draws: "perspective" keeps straight lines straight but for its distortion; "fisheye"
+# draws distances from the middle by the angle to the axis (math/lens.py).
+Lens = Literal["perspective", "fisheye"]
+
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera with OpenCV distortion, in pixels, and its pose.
+    """A camera with OpenCV's lens models, in pixels, and its pose.
 
-    `distortion` is (k1, k2, p1, p2, k3, k4, k5, k6), OpenCV's order; missing ones are zero.
-    `pose` is `world_from_camera`, or `scene_from_camera` once the scene is normalised.
+    `distortion` is (k1, k2, p1, p2, k3, k4, k5, k6), OpenCV's order, then a coefficient of r^8; of
+    a fisheye it is (k1, k2, k3, k4). Missing ones are zero. `pose` is `world_from_camera`, or
+    `scene_from_camera` once the scene is normalised.
     """
 
     width: int
@@ -53,6 +58,12 @@ class Camera:
     cy: float
     pose: Float[np.ndarray, "4 4"]
     distortion: tuple[float, ...] = ()
+    lens: Lens = "perspective"
+
+    @property
+    def pinhole(self) -> bool:
+        """Whether straight lines are drawn straight: a perspective lens without distortion."""
+        return self.lens == "perspective" and not any(self.distortion)
 
 
 class Rays(NamedTuple):

@@ -1,23 +1,23 @@
-"""COLMAP's binary models: a bounded reader of cameras.bin, images.bin and points3D.bin.
+"""COLMAP's models: lenses, registered pictures, sparse points, whether binary or text.
 
-Every count is held against the bytes that are left before anything is allocated, and a file that
-ends too early is reported with the byte where it does.
+What both readers (colmap_binary.py, colmap_text.py) check alike is here, and what of COLMAP's
+camera models a `Camera` can be.
 """
 
 from __future__ import annotations
 
-import struct
+import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from rayfield.core.check import DataError
-from rayfield.data.files import contents
-from rayfield.data.poses import FARTHEST
+from rayfield.core.types import Camera, Lens
+from rayfield.data.poses import FARTHEST, rigid
 
-# model id -> name, number of parameters (COLMAP src/colmap/sensor/models.h)
+# model id -> name, number of parameters (COLMAP src/colmap/sensor/models)
 MODELS = {
     0: ("SIMPLE_PINHOLE", 3),
     1: ("PINHOLE", 4),
@@ -30,11 +30,21 @@ MODELS = {
     8: ("SIMPLE_RADIAL_FISHEYE", 4),
     9: ("RADIAL_FISHEYE", 5),
     10: ("THIN_PRISM_FISHEYE", 12),
+    11: ("RAD_TAN_THIN_PRISM_FISHEYE", 16),
+    12: ("SIMPLE_DIVISION", 4),
+    13: ("DIVISION", 5),
+    14: ("SIMPLE_FISHEYE", 3),
+    15: ("FISHEYE", 4),
+    16: ("EUCM", 6),
+    17: ("EQUIRECTANGULAR", 2),
 }
-MAX_NAME = 4096
-MAX_BYTES = 4_000_000_000
-OBSERVATION = np.dtype([("xy", "<f8", 2), ("point", "<i8")])
-AGAIN = "the file may be cut short: copy it again"
+ONE_FOCAL = ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL")
+ONE_FOCAL_FISHEYE = ("SIMPLE_FISHEYE", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE")
+FISHEYES = (*ONE_FOCAL_FISHEYE, "FISHEYE", "OPENCV_FISHEYE")
+SUPPORTED = (*ONE_FOCAL, "PINHOLE", "OPENCV", "FULL_OPENCV", *FISHEYES)
+MOST_BYTES = 4_000_000_000
+LARGEST_SIDE = 100_000
+AGAIN = "run the reconstruction again"
 
 
 class ColmapCamera(NamedTuple):
@@ -47,7 +57,10 @@ class ColmapCamera(NamedTuple):
 
 
 class ColmapImage(NamedTuple):
-    """A registered picture: camera_from_world as quaternion (w, x, y, z) and translation."""
+    """A registered picture: camera_from_world as quaternion (w, x, y, z) and translation.
+
+    `observed_points` are the ids of the points that `observed` pixels show, -1 where none.
+    """
 
     name: str
     camera: int
@@ -57,121 +70,32 @@ class ColmapImage(NamedTuple):
     observed_points: Int[np.ndarray, " K"]
 
 
-class Bytes:
-    """A file's bytes and a position that cannot leave them."""
+class ColmapPoints(NamedTuple):
+    """Sparse points: ids, positions in the world, sRGB, mean reprojection errors in pixels."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.at = path, 0
-        self.data = contents(path, limit=MAX_BYTES)
+    ids: Int[np.ndarray, " N"]
+    positions: Float[np.ndarray, "N 3"]
+    colors: UInt8[np.ndarray, "N 3"]
+    errors: Float[np.ndarray, " N"]
 
-    def need(self, size: int, what: str) -> None:
-        """Raise DataError unless `size` more bytes are there."""
-        left = len(self.data) - self.at
-        if size > left:
-            said = f"ends too early: {what} at byte {self.at} needs {size} bytes, {left} are left"
-            raise DataError(self.path, said, AGAIN)
-
-    def take(self, form: str, what: str) -> tuple[Any, ...]:
-        """The next numbers, in the little-endian layout `form`."""
-        size = struct.calcsize("<" + form)
-        self.need(size, what)
-        self.at += size
-        return struct.unpack_from("<" + form, self.data, self.at - size)
-
-    def integer(self, form: str, what: str) -> int:
-        """The next integer."""
-        value: int = self.take(form, what)[0]
-        return value
-
-    def count(self, smallest: int, what: str) -> int:
-        """The next count, of records of at least `smallest` bytes each."""
-        start = self.at
-        count = self.integer("Q", f"the number of {what}")
-        if count * smallest > len(self.data) - self.at:
-            said = (
-                f"claims {count} {what} at byte {start}, more than its {len(self.data)} bytes hold"
-            )
-            raise DataError(self.path, said, AGAIN)
-        return count
-
-    def name(self) -> str:
-        """The next NUL-terminated UTF-8 name."""
-        end = self.data.find(b"\0", self.at, self.at + MAX_NAME)
-        if end < 0:
-            raise DataError(self.path, f"holds an unterminated name at byte {self.at}", AGAIN)
-        raw, start, self.at = self.data[self.at : end], self.at, end + 1
-        try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError:
-            said = f"holds a name that is not UTF-8 at byte {start}"
-            raise DataError(self.path, said, "rename the picture and register it again") from None
-
-    def table(self, dtype: np.dtype, count: int, what: str) -> np.ndarray:
-        """The next `count` records of a fixed layout, without copying."""
-        self.need(count * dtype.itemsize, what)
-        table = np.frombuffer(self.data, dtype, count, self.at)
-        self.at += count * dtype.itemsize
-        return table
+    def usable(self) -> ColmapPoints:
+        """The points whose positions are finite and near enough to be of use."""
+        kept = (np.abs(self.positions) < FARTHEST).all(axis=1)  # not NaN either
+        return self if kept.all() else ColmapPoints(*(column[kept] for column in self))
 
 
-def read_cameras(path: Path) -> dict[int, ColmapCamera]:
-    """The lenses of cameras.bin by id."""
-    file = Bytes(path)
-    cameras: dict[int, ColmapCamera] = {}
-    for _ in range(file.count(24 + 3 * 8, "cameras")):
-        start = file.at
-        key, model, width, height = file.take("iiQQ", "a camera")
-        if model not in MODELS:
-            said = f"camera {key} at byte {start} has the unknown model {model}"
-            raise DataError(path, said, "re-estimate it as OPENCV or PINHOLE")
-        name, count = MODELS[model]
-        parameters = file.take(f"{count}d", f"camera {key}")
-        if key in cameras:
-            raise DataError(path, f"holds camera {key} twice (byte {start})", AGAIN)
-        if not (np.isfinite(parameters).all() and 1 <= width <= 100_000 and 1 <= height <= 100_000):
-            said = f"camera {key} at byte {start} has no usable size or parameters"
-            raise DataError(path, said, "run the reconstruction again")
-        cameras[key] = ColmapCamera(name, width, height, parameters)
-    return cameras
+def check_camera(camera: ColmapCamera, path: Path, what: str) -> ColmapCamera:
+    """The lens, or a DataError that begins with `what` and its place."""
+    sides = camera.width, camera.height
+    if not (np.isfinite(camera.parameters).all() and all(1 <= s <= LARGEST_SIDE for s in sides)):
+        raise DataError(path, f"{what} has no usable size or parameters", AGAIN)
+    return camera
 
 
-def read_images(path: Path) -> tuple[ColmapImage, ...]:
-    """The registered pictures of images.bin, with what they observe."""
-    file = Bytes(path)
-    images: dict[str, ColmapImage] = {}
-    for _ in range(file.count(64 + 1 + 8, "images")):
-        start = file.at
-        _, *numbers, camera = file.take("i7di", "an image")
-        name = file.name()
-        table = file.table(OBSERVATION, file.count(24, "observations"), f"image {name!r}")
-        if name in images:
-            raise DataError(path, f"holds the image {name!r} twice (byte {start})", AGAIN)
-        if not np.isfinite(numbers).all() or not 1e-6 < np.abs(numbers[:4]).max() < 1e6:
-            said = f"image {name!r} at byte {start} has a pose of NaN or a zero quaternion"
-            raise DataError(path, said, "run the reconstruction again")
-        quaternion, translation = np.array(numbers[:4]), np.array(numbers[4:])
-        images[name] = ColmapImage(
-            name, camera, quaternion, translation, table["xy"], table["point"]
-        )
-    return tuple(images.values())
-
-
-def read_points(path: Path) -> tuple[Int[np.ndarray, " N"], Float[np.ndarray, "N 3"]]:
-    """Ids and positions of the points of points3D.bin; those that are not finite are left
-    out."""
-    file = Bytes(path)
-    record = struct.Struct("<Q3d3BdQ")
-    count = file.count(record.size, "points")
-    ids, positions = np.empty(count, np.int64), np.empty((count, 3))
-    for row in range(count):
-        file.need(record.size, f"point {row}")
-        values = record.unpack_from(file.data, file.at)
-        ids[row], positions[row] = values[0] & (2**63 - 1), values[1:4]
-        file.at += record.size
-        file.need(8 * values[8], f"the track of point {row}")
-        file.at += 8 * values[8]
-    usable = (np.abs(positions) < FARTHEST).all(axis=1)  # not NaN either
-    return ids[usable], positions[usable]
+def check_pose(numbers: list[float], path: Path, what: str) -> None:
+    """Raise DataError unless 7 numbers can be a quaternion and a translation."""
+    if not np.isfinite(numbers).all() or not 1e-6 < np.abs(numbers[:4]).max() < 1e6:
+        raise DataError(path, f"{what} has a pose of NaN or a zero quaternion", AGAIN)
 
 
 def rotation(quaternion: Float[np.ndarray, " 4"]) -> Float[np.ndarray, "3 3"]:
@@ -184,3 +108,49 @@ def rotation(quaternion: Float[np.ndarray, " 4"]) -> Float[np.ndarray, "3 3"]:
             [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
         ]
     )
+
+
+def camera_of(lens: ColmapCamera, image: ColmapImage, path: Path) -> Camera:
+    """The camera of a registered picture. Raises DataError for lens models that are not known."""
+    if lens.model not in SUPPORTED:
+        what = f"image {image.name!r}: the camera model {lens.model} is not supported"
+        fix = f"undistort the images (colmap image_undistorter), or use {', '.join(SUPPORTED)}"
+        raise DataError(path, what, fix)
+    p = lens.parameters
+    if lens.model in (*ONE_FOCAL, *ONE_FOCAL_FISHEYE):
+        p = (p[0], *p)
+    if min(p[:2]) <= 0:
+        what = f"image {image.name!r}: focal length {min(p[:2])} is not positive"
+        raise DataError(path, what, AGAIN)
+    pose = np.eye(4)
+    pose[:3, :3] = rotation(image.quaternion).T
+    pose[:3, 3] = -pose[:3, :3] @ image.translation
+    pose, _ = rigid(pose, path, image.name)
+    kind: Lens = "fisheye" if lens.model in FISHEYES else "perspective"
+    distortion = p[4:] if any(p[4:]) else ()
+    fx, fy, cx, cy = p[:4]
+    return Camera(lens.width, lens.height, fx, fy, cx, cy, pose, distortion, kind)
+
+
+def lens_of(camera: Camera) -> ColmapCamera:
+    """The camera's lens as the simplest of COLMAP's models that has all of it.
+
+    Raises ValueError for a coefficient of r^8, which none has.
+    """
+    k = camera.distortion
+    used = max((i + 1 for i, value in enumerate(k) if value), default=0)
+    focal, middle = (camera.fx, camera.fy), (camera.cx, camera.cy)
+    if camera.lens == "fisheye":
+        model, count = "OPENCV_FISHEYE", 4
+    elif used > 8:
+        raise ValueError("COLMAP has no coefficient of r^8")
+    elif used > 4:
+        model, count = "FULL_OPENCV", 8
+    elif used:
+        model, count = "OPENCV", 4
+    elif math.isclose(*focal, rel_tol=1e-15):
+        model, count, focal = "SIMPLE_PINHOLE", 0, focal[:1]  # type: ignore[assignment]
+    else:
+        model, count = "PINHOLE", 0
+    coefficients = (*k, *([0.0] * count))[:count]
+    return ColmapCamera(model, camera.width, camera.height, (*focal, *middle, *coefficients))

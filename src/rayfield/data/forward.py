@@ -33,9 +33,9 @@ def forward_frustum(cameras: list[Camera], nearest: float | None) -> tuple[float
 
     `nearest`: the depth of the nearest content in front of them, None where it is not known. They
     look one way if their axes are within 30 degrees of the mean one and all they see within 75,
-    and if all of them stand behind the near plane of their mean camera.
+    and if all of them stand behind the near plane of their mean camera. Fisheyes never do.
     """
-    if nearest is None:
+    if nearest is None or any(camera.lens == "fisheye" for camera in cameras):
         return ()
     poses = np.stack([camera.pose for camera in cameras])
     axes = poses[:, :3, 2]

@@ -16,7 +16,7 @@ from rayfield.data.masks import used
 from rayfield.data.normalise import normalise
 from rayfield.data.scene import Capture, Frame, Scene, hold_out_test, intrinsics
 from rayfield.data.strict_json import read_json_object
-from rayfield.math.rays import image_plane
+from rayfield.math.rays import camera_directions
 
 BYTES_LIMIT = 1_500_000_000
 EXPECTED = (
@@ -91,9 +91,9 @@ def _affordable(frames: tuple[Frame, ...], downscale: int) -> int:
     """The smallest factor, at least `downscale`, whose decoded training pictures fit."""
     training = [frame.camera for frame in frames if frame.split == "train"]
     lenses = {intrinsics(camera): camera for camera in training}
-    # RGBA a pixel, and two floats for each pixel of each distinct lens that distorts
+    # RGBA a pixel, and three floats for each pixel of each distinct lens that distorts
     size = 4 * sum(camera.width * camera.height for camera in training)
-    size += 8 * sum(c.width * c.height for c in lenses.values() if any(c.distortion))
+    size += 12 * sum(c.width * c.height for c in lenses.values() if not c.pinhole)
     while size / downscale**2 > BYTES_LIMIT:
         downscale += 1
     return downscale
@@ -139,4 +139,4 @@ def _folds(camera: Camera) -> bool:
     x = torch.linspace(0, camera.width, LENS_CHECKS, dtype=torch.float64)
     y = torch.linspace(0, camera.height, LENS_CHECKS, dtype=torch.float64)
     pixels = torch.cartesian_prod(x, y)
-    return bool(image_plane(camera, pixels).isnan().any())
+    return bool(camera_directions(camera, pixels).isnan().any())

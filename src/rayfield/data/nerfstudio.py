@@ -11,9 +11,10 @@ from pathlib import Path
 
 from rayfield.core.check import DataError
 from rayfield.data.files import existing_image
+from rayfield.data.intrinsics import Json
 from rayfield.data.scene import Capture, Frame, in_natural_order
 from rayfield.data.strict_json import read_json_object
-from rayfield.data.transforms import Json, read_listing
+from rayfield.data.transforms import read_listing
 
 SPLITS = ("train", "val", "test")
 MARKS = (

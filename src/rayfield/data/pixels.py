@@ -16,8 +16,8 @@ from rayfield.core.types import Camera, RayBatch, Rays, SceneTraits
 from rayfield.data.images import read_mask
 from rayfield.data.photo import decode
 from rayfield.data.scene import Frame, Scene, intrinsics
+from rayfield.math.rays import camera_directions, pixel_grid, ray_box
 from rayfield.math.rays import camera_rays as rays_of_pixels
-from rayfield.math.rays import image_plane, pixel_grid, ray_box
 
 log = logging.getLogger("rayfield")
 
@@ -67,8 +67,8 @@ class PixelSampler:
 
     All pictures are decoded once into one flat uint8 tensor (RGBA if the scene has alpha, else
     RGB). Masked pixels are never drawn; pictures with alpha are drawn from mostly where the
-    subject is (`SUBJECT_SHARE`). Where a lens distorts, its inverse is a table over the
-    pixels of each distinct lens. With `views`, each batch shows so many of the pictures, one
+    subject is (`SUBJECT_SHARE`). Where a lens distorts, directions are a table over the pixels of
+    each distinct lens. With `views`, each batch shows so many of the pictures, one
     after the other, as what draws whole shapes wants it.
     """
 
@@ -82,11 +82,11 @@ class PixelSampler:
         self.pixels = _load_pixels(frames, 4 if scene.traits.alpha else 3)
         self.valid = _load_masks(frames)
         self.subject = _subject_pixels(self.pixels, cameras) if self.valid is None else None
-        self.planes, plane_first = _lens_tables(cameras)
+        self.table, table_first = _lens_tables(cameras)
         self.first = torch.tensor([0, *np.cumsum(sizes)[:-1].tolist()])
         self.views = views
         widths = torch.tensor([camera.width for camera in cameras])
-        self.layout = torch.stack([self.first, widths, plane_first])
+        self.layout = torch.stack([self.first, widths, table_first])
         # one column an image, so that a draw works on contiguous rows
         lenses = torch.tensor([[c.fx, c.fy, c.cx, c.cy] for c in cameras], dtype=torch.float32)
         poses = torch.from_numpy(np.stack([camera.pose for camera in cameras])).float()
@@ -101,14 +101,15 @@ class PixelSampler:
         """Draw n pixels (with replacement) and the rays through their centres."""
         index = (self._from_some if self.views else self._from_all)(n, generator)
         image = torch.searchsorted(self.first, index, right=True) - 1
-        first, width, plane_first = self.layout.index_select(1, image)
-        if self.planes is None:
-            x, y = _pinhole(index - first, width, self.lens.index_select(1, image))
-        else:
-            x, y = self.planes.index_select(0, index - first + plane_first).T
+        first, width, table_first = self.layout.index_select(1, image)
         right, down, forward, centre = (column.index_select(1, image) for column in self.pose)
-        directions = right.mul_(x).add_(forward).addcmul_(down, y)
-        directions = directions.mul_((x * x + y * y + 1).rsqrt_()).T  # the columns are orthonormal
+        if self.table is None:
+            x, y = _pinhole(index - first, width, self.lens.index_select(1, image))
+            directions = right.mul_(x).add_(forward).addcmul_(down, y)
+            directions = directions.mul_((x * x + y * y + 1).rsqrt_()).T  # columns are orthonormal
+        else:
+            x, y, z = self.table.index_select(0, index - first + table_first).T
+            directions = right.mul_(x).addcmul_(forward, z).addcmul_(down, y).T
         origins = centre.T
         near, far = bounded_rays(origins, directions, self.traits)
         rays = Rays(origins.contiguous(), directions.contiguous(), near, far, image)
@@ -218,12 +219,12 @@ def _load_masks(frames: tuple[Frame, ...]) -> Int[Tensor, " V"] | None:
 
 def _lens_tables(
     cameras: list[Camera],
-) -> tuple[Float[Tensor, "T 2"] | None, Int[Tensor, " I"]]:
-    """Undistorted plane points of every pixel of each distinct lens, and where each image's start.
+) -> tuple[Float[Tensor, "T 3"] | None, Int[Tensor, " I"]]:
+    """Unit directions of every pixel of each distinct lens, and where each image's start.
 
-    None in place of the tables where no lens distorts.
+    None in place of the tables where all are pinholes.
     """
-    if not any(any(camera.distortion) for camera in cameras):
+    if all(camera.pinhole for camera in cameras):
         return None, torch.zeros(len(cameras), dtype=torch.int64)
     tables: list[Tensor] = []
     start: dict[tuple[float, ...], int] = {}
@@ -231,7 +232,8 @@ def _lens_tables(
     for camera in cameras:
         key = intrinsics(camera)
         if key not in start:
-            table = image_plane(camera, pixel_grid(camera.width, camera.height)).float()
+            pixels = pixel_grid(camera.width, camera.height)
+            table = camera_directions(camera, pixels).float()
             start[key], rows = rows, rows + len(table)
             tables.append(table)
     return torch.cat(tables), torch.tensor([start[intrinsics(camera)] for camera in cameras])

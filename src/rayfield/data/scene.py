@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 
 from rayfield.core.types import Camera, MaskUse, SceneTraits
 
@@ -29,6 +29,26 @@ class Masks(NamedTuple):
 
     folder: Path
     use: MaskUse
+
+
+class Sightings(NamedTuple):
+    """Which picture shows which point, and where: a row for each time that one was found."""
+
+    frame: Int[np.ndarray, " M"]
+    point: Int[np.ndarray, " M"]
+    pixel: Float[np.ndarray, "M 2"]
+
+
+class Sparse(NamedTuple):
+    """What is known of a capture's points besides their places, in the order of the points.
+
+    `errors` are mean distances, in pixels, from where pictures show the points; `sightings` number
+    the frames and the points of the capture.
+    """
+
+    colors: UInt8[np.ndarray, "N 3"] | None = None
+    errors: Float[np.ndarray, " N"] | None = None
+    sightings: Sightings | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +83,8 @@ class Capture:
     """A data set as its files say: camera poses are world_from_camera, points in the world.
 
     `nearest`: the depth of the content nearest to any camera, where the files tell. `ball`: where
-    the subject is, where they tell. `masks`: those that no frame names.
+    the subject is, where they tell. `masks`: those that no frame names. `sparse`: what else they
+    tell of the points.
     """
 
     root: Path
@@ -74,6 +95,7 @@ class Capture:
     nearest: float | None = None
     ball: Ball | None = None
     masks: Masks | None = None
+    sparse: Sparse | None = None
 
 
 @dataclass(frozen=True)
@@ -114,8 +136,9 @@ def placed(scene: Scene, world_from_scene: Float[np.ndarray, "4 4"], traits: Sce
 
 def intrinsics(camera: Camera) -> tuple[float, ...]:
     """All of a camera but its pose: equal for pictures taken through the same lens."""
+    kind = (-1.0,) if camera.lens == "fisheye" else ()  # no width
     lens = (camera.fx, camera.fy, camera.cx, camera.cy)
-    return (float(camera.width), float(camera.height), *lens, *camera.distortion)
+    return (*kind, float(camera.width), float(camera.height), *lens, *camera.distortion)
 
 
 @dataclass

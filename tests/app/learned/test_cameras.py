@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,7 +88,9 @@ def test_cameras_come_back_from_their_file_bit_for_bit(tmp_path):
         {"cx": 1e400},
         {"world_from_camera": [[1, 0], [0, 1]]},
         {"world_from_camera": "identity"},
-        {"distortion": [0] * 9},
+        {"distortion": [0] * 10},
+        {"lens": "fisheye", "distortion": [0] * 5},
+        {"lens": "panorama"},
         {"distortion": None},
     ],
 )
@@ -99,6 +102,23 @@ def test_damaged_camera_files_are_bad_data(tmp_path, change):
     path.write_text(json.dumps(content).replace("Infinity", "1e999"))
     with pytest.raises(DataError, match="camera 0 is not a camera"):
         cams.load_cameras(path)
+
+
+def test_cameras_of_runs_before_there_were_fisheyes_are_perspective(tmp_path):
+    path = tmp_path / "cameras.json"
+    cams.save_cameras(path, (cams.NamedCamera("a", "train", CAMERA),))
+    content = json.loads(path.read_text())
+    del content["cameras"][0]["lens"]
+    path.write_text(json.dumps(content))
+    assert cams.load_cameras(path)[0].camera.lens == "perspective"
+
+
+def test_fisheyes_return_from_the_file(tmp_path):
+    path = tmp_path / "cameras.json"
+    wide = replace(CAMERA, lens="fisheye", distortion=(0.1, 0.02, 0.003, 0.004))
+    cams.save_cameras(path, (cams.NamedCamera("a", "train", wide),))
+    found = cams.load_cameras(path)[0].camera
+    assert (found.lens, found.distortion) == ("fisheye", wide.distortion)
 
 
 def test_a_camera_file_without_cameras_is_bad_data(tmp_path):

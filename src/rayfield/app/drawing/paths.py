@@ -221,4 +221,5 @@ def _mean_lens(cameras: Sequence[Camera]) -> Camera:
         cx=0.5 * first.width,
         cy=0.5 * first.height,
         distortion=(),
+        lens="perspective",
     )

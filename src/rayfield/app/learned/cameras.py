@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from rayfield.core.check import DataError, UsageError
-from rayfield.core.types import Camera
+from rayfield.core.types import Camera, Lens
 from rayfield.data.scene import Scene
 from rayfield.train.files import read_json, write_json
 
@@ -70,6 +70,11 @@ def of_scene(scene: Scene) -> tuple[NamedCamera, ...]:
     return tuple(found)
 
 
+def straightened(camera: Camera) -> Camera:
+    """The camera without its lens: a pinhole."""
+    return replace(camera, distortion=(), lens="perspective")
+
+
 def resized(camera: Camera, width: int, height: int) -> Camera:
     """The camera with a picture of another size, in which the whole old picture is seen.
 
@@ -108,7 +113,7 @@ def save_cameras(path: Path, cameras: tuple[NamedCamera, ...]) -> None:
         row: dict[str, Any] = {"name": name, "split": split}
         row |= {"width": camera.width, "height": camera.height}
         row |= {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy}
-        row["distortion"] = list(camera.distortion)
+        row |= {"lens": camera.lens, "distortion": list(camera.distortion)}
         row["world_from_camera"] = camera.pose.tolist()
         rows.append(row)
     write_json(path, {"convention": "OpenCV: x right, y down, z forward", "cameras": rows})
@@ -133,9 +138,12 @@ def _parse(row: dict[str, Any]) -> NamedCamera:
     fx, fy, cx, cy = (float(row[key]) for key in ("fx", "fy", "cx", "cy"))
     distortion = tuple(float(k) for k in row["distortion"])
     width, height = int(row["width"]), int(row["height"])
-    if pose.shape != (4, 4) or len(distortion) > 8 or min(width, height, fx, fy) <= 0:
+    lens = row.get("lens", "perspective")
+    if lens not in get_args(Lens) or len(distortion) > (4 if lens == "fisheye" else 9):
+        raise ValueError
+    if pose.shape != (4, 4) or min(width, height, fx, fy) <= 0:
         raise ValueError
     if not np.isfinite([*pose.ravel(), fx, fy, cx, cy, *distortion]).all():
         raise ValueError
-    camera = Camera(width, height, fx, fy, cx, cy, pose, distortion)
+    camera = Camera(width, height, fx, fy, cx, cy, pose, distortion, lens)
     return NamedCamera(str(row["name"]), str(row["split"]), camera)

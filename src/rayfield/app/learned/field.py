@@ -132,8 +132,8 @@ class TrainedField:
         `size` is (width, height). Raises UsageError for a pose that is not one.
         """
         if not isinstance(camera, Camera):
-            lens = replace((self.split("train") or self.cameras)[0].camera, distortion=())
-            camera = replace(lens, pose=cams.checked(camera))
+            first = (self.split("train") or self.cameras)[0].camera
+            camera = replace(cams.straightened(first), pose=cams.checked(camera))
         if size is not None:
             camera = cams.resized(camera, *size)
         moved = replace(camera, pose=cams.to_scene(camera.pose, self.world_from_scene))
