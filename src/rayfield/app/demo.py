@@ -12,7 +12,6 @@ from jaxtyping import UInt8
 
 from rayfield.app.command.display import Display
 from rayfield.app.drawing import figures, paths, sheet
-from rayfield.app.drawing.shading import shade
 from rayfield.app.learned import cameras as cams
 from rayfield.app.learned import rendering
 from rayfield.app.learned.evaluate import evaluate
@@ -25,6 +24,7 @@ from rayfield.data.demo import demo_photos
 from rayfield.geometry.mesh import report, transform
 from rayfield.geometry.meshio import read_mesh, write_mesh
 from rayfield.geometry.metrics import compare
+from rayfield.render.shading import shade
 from rayfield.train.files import read_json, write_json
 
 SIDE = 300  # pixels of the pictures made

@@ -113,6 +113,12 @@ STUDIES: dict[str, Entry] = {
         "rayfield.studies.surface_vs_volume",
         "one signed distance seen by sphere tracing and by volume rendering; where each fails",
     ),
+    "density-threshold": Entry(
+        "rayfield.studies.density_threshold",
+        "meshes at thresholds of a radiance field's density, and surfaces learned as such",
+        "posed photos of a cut-out subject",
+        kernels=True,
+    ),
     "masks-or-not": Entry(
         "rayfield.studies.masks_or_not",
         "a surface from photos with masks, and from the same photos without",

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from rayfield.app.contract import PointFn
 from rayfield.app.drawing.paths import look_at
-from rayfield.app.drawing.shading import shade
 from rayfield.core.check import UsageError
 from rayfield.core.types import Camera, Mesh
 from rayfield.geometry.marching import extract
 from rayfield.geometry.mesh import components, keep_largest, transform
 from rayfield.math.calculus import central_gradient
+from rayfield.render.shading import shade
 
 KEEP_FRACTION = 0.02  # of the largest component's area, for a component to stay
 CHUNK = 2**14  # points at a time

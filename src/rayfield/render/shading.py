@@ -33,16 +33,7 @@ def shade(mesh: Mesh, camera: Camera) -> Shaded:
     """
     assert mesh.normals is not None
     assert mesh.colors is not None
-    n = OVERSAMPLING
-    fine = replace(
-        camera,
-        width=camera.width * n,
-        height=camera.height * n,
-        fx=camera.fx * n,
-        fy=camera.fy * n,
-        cx=camera.cx * n,
-        cy=camera.cy * n,
-    )
+    fine = scaled(camera, OVERSAMPLING)
     face, weights = visible(mesh, fine)
     hit = face >= 0
     corners = mesh.faces[face[hit]]
@@ -52,6 +43,19 @@ def shade(mesh: Mesh, camera: Camera) -> Shaded:
     lit = AMBIENT + (1 - AMBIENT) * np.clip(normals @ (light / np.linalg.norm(light)), 0, 1)
     colors = np.einsum("pc,pck->pk", weights[hit], mesh.colors[corners] / 255.0)
     return Shaded(_picture(hit, CLAY * lit[:, None]), _picture(hit, colors))
+
+
+def scaled(camera: Camera, factor: int | float) -> Camera:
+    """The camera of the same picture with `factor` times the pixels along each side, rounded."""
+    return replace(
+        camera,
+        width=round(camera.width * factor),
+        height=round(camera.height * factor),
+        fx=camera.fx * factor,
+        fy=camera.fy * factor,
+        cx=camera.cx * factor,
+        cy=camera.cy * factor,
+    )
 
 
 def _picture(hit: np.ndarray, colors: np.ndarray) -> UInt8[np.ndarray, "H W 3"]:

@@ -7,9 +7,9 @@ import pytest
 import trimesh
 
 from rayfield.app.drawing.paths import look_at
-from rayfield.app.drawing.shading import shade, visible
 from rayfield.core.types import Camera, Mesh
 from rayfield.geometry.mesh import face_normals, vertex_normals
+from rayfield.render.shading import shade, visible
 
 
 def sphere(radius: float, detail: int = 4) -> Mesh:

@@ -1,0 +1,45 @@
+"""Meshes of levels, and their measures."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from rayfield.data.demo import demo_photos
+from rayfield.geometry.mesh import transform
+from rayfield.geometry.meshio import read_mesh
+from rayfield.studies import level_meshes
+from rayfield.studies.level_meshes import Judge, level_set
+from rayfield.studies.views import held_out_photos, load
+
+
+def blob(x):
+    return 1000 * torch.exp(-8 * x.square().sum(1))
+
+
+def test_the_true_mesh_is_as_good_as_can_be(monkeypatch):
+    monkeypatch.setattr(level_meshes, "CRUMB", 0.0)  # small things of the still life are its own
+    scene = load(None, downscale=2)
+    exact = transform(read_mesh(demo_photos() / "mesh.ply"), np.linalg.inv(scene.world_from_scene))
+    frames = list(held_out_photos(scene))[:3]
+    found = Judge(exact, frames, 5000)(exact)
+    assert found["silhouette_iou"] > 0.98  # photos of 100 pixels
+    assert found["chamfer_l1_onet"] < 0.01  # as far as 5,000 samples are from each other
+    assert found["p2s_accuracy"] < 1e-6
+
+
+def test_levels_of_a_ball_move_with_the_threshold_of_a_density():
+    """exp(-r^2 / 2 v^2) A reaches s at v sqrt(2 ln(A/s)); a distance has one zero set."""
+    cases = (
+        (blob, 10.0, "above", 0.25 * np.sqrt(2 * np.log(100))),
+        (blob, 500.0, "above", 0.25 * np.sqrt(2 * np.log(2))),
+        (lambda x: x.norm(dim=1) - 0.5, 0.0, "below", 0.5),
+    )
+    for value, level, inside, radius in cases:
+        mesh = level_set(value, level, inside=inside, resolution=48)
+        assert mesh is not None
+        distance = np.linalg.norm(mesh.vertices, axis=1)
+        np.testing.assert_allclose(distance, radius, atol=0.01)
+        outwards = np.einsum("vk,vk->v", mesh.normals, mesh.vertices) / distance
+        assert (outwards > 0.9).all()
+    assert level_set(blob, 2000.0, inside="above", resolution=48) is None
