@@ -30,8 +30,11 @@ def test_a_file_of_points_is_described(points):
 
 def test_a_listing_of_photos_is_not_taken_for_points(tmp_path):
     (tmp_path / "transforms.json").write_text("{}")
-    with pytest.raises(DataError, match="give the folder it is in"):
+    with pytest.raises(DataError, match='has no list "frames"'):
         info(tmp_path / "transforms.json")
+    (tmp_path / "cameras.json").write_text("{}")
+    with pytest.raises(DataError, match="give the folder it is in"):
+        info(tmp_path / "cameras.json")
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rayfield.core.types import Camera
+from rayfield.core.types import Camera, Lens
 
 WIDTH, HEIGHT = 24, 16
 LENS = (0.05, -0.02, 0.001, -0.0005)  # k1, k2, p1, p2
@@ -31,14 +31,22 @@ def look_at(position: np.ndarray, target: np.ndarray) -> np.ndarray:
     return pose
 
 
-def orbit(count: int = 11, *, lens: tuple[float, ...] = LENS) -> Cameras:
+def orbit(
+    count: int = 11,
+    *,
+    lens: tuple[float, ...] = LENS,
+    kind: Lens = "perspective",
+    focal: float = 30.0,
+) -> Cameras:
     """Cameras on a tilted ring around (1, 2, 3), by the name of their picture."""
     cameras = {}
     for i in range(count):
         angle = 2 * np.pi * i / count
         around = 4 * np.array([np.cos(angle), np.sin(angle), 0.4 + 0.2 * np.sin(3 * angle)])
         pose = look_at(np.array([1.0, 2.0, 3.0]) + around, np.array([1.0, 2.0, 3.0]))
-        cameras[f"images/img{i}.png"] = Camera(WIDTH, HEIGHT, 30.0, 31.0, 12.5, 7.5, pose, lens)
+        cameras[f"images/img{i}.png"] = Camera(
+            WIDTH, HEIGHT, focal, focal + 1, 12.5, 7.5, pose, lens, kind
+        )
     return cameras
 
 
@@ -65,11 +73,8 @@ def intrinsics_json(camera: Camera) -> dict[str, float]:
     """The keys of transforms.json for a camera's lens."""
     sizes = {"w": camera.width, "h": camera.height}
     pinhole = {"fl_x": camera.fx, "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy}
-    return {
-        **sizes,
-        **pinhole,
-        **dict(zip(("k1", "k2", "p1", "p2"), camera.distortion, strict=False)),
-    }
+    keys = ("k1", "k2", "p1", "p2") if camera.lens == "perspective" else ("k1", "k2", "k3", "k4")
+    return {**sizes, **pinhole, **dict(zip(keys, camera.distortion, strict=False))}
 
 
 def frames_json(cameras: Cameras, names: list[str]) -> list[dict[str, object]]:
@@ -88,7 +93,10 @@ def write_nerfstudio(root: Path, cameras: Cameras) -> None:
     """One transforms.json with a lens in every frame."""
     frames = frames_json(cameras, list(cameras))
     for frame in frames:
-        frame.update(intrinsics_json(cameras[str(frame["file_path"])]))
+        camera = cameras[str(frame["file_path"])]
+        frame.update(intrinsics_json(camera))
+        if camera.lens == "fisheye":
+            frame["camera_model"] = "OPENCV_FISHEYE"
     document = {"camera_model": "OPENCV", "frames": frames}
     (root / "transforms.json").write_text(json.dumps(document))
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from rayfield.core.check import DataError
 from rayfield.data import dtu
-from rayfield.data.load import holds_scene, load_scene, read_capture
+from rayfield.data.detect import holds_scene, read_capture
+from rayfield.data.load import load_scene
 from rayfield.data.photo import view_image, view_subject
 from rayfield.data.pixels import PixelSampler
 from rayfield.math.rays import camera_rays, project

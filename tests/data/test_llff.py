@@ -14,7 +14,8 @@ from PIL import Image
 
 from rayfield.core.check import DataError
 from rayfield.data import llff
-from rayfield.data.load import load_scene, read_capture
+from rayfield.data.detect import read_capture
+from rayfield.data.load import load_scene
 from rayfield.math.rays import camera_rays
 
 COUNT, WIDTH, HEIGHT = 5, 24, 16

@@ -9,7 +9,8 @@ import pytest
 
 from rayfield.core.check import DataError, UsageError
 from rayfield.data import load
-from rayfield.data.load import load_scene, read_capture
+from rayfield.data.detect import read_capture
+from rayfield.data.load import load_scene
 from rayfield.data.photo import view_image
 from rayfield.data.pixels import PixelSampler
 
@@ -137,7 +138,7 @@ def test_a_path_that_is_no_data_set_is_told_what_was_expected(kind, tmp_path):
         load_scene(path)
     says = {
         "missing": "does not exist",
-        "file": "is not a folder",
+        "file": "is not a file of cameras",
         "empty": "it is empty",
         "other": "found holiday.txt",
     }

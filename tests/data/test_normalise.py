@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from rayfield.core.check import DataError
-from rayfield.data.load import load_scene, read_capture
+from rayfield.data.detect import read_capture
+from rayfield.data.load import load_scene
 from rayfield.data.normalise import nearest_to_axes, normalise, upright
 from rayfield.data.scene import placed
 from rayfield.math.rays import project

@@ -17,11 +17,17 @@ from rayfield.data.photo import view_image
 from rayfield.data.pixels import FAR, PixelSampler, camera_rays, view_rays
 from rayfield.math.rays import project
 
+LENSES = {
+    "pinhole": {"lens": ()},
+    "distorted": {"lens": (0.05, -0.02, 0.001, -0.0005)},
+    "fisheye": {"lens": (0.06, -0.012, 0.004, -0.0008), "kind": "fisheye", "focal": 7.0},
+}
 
-@pytest.mark.parametrize("lens", [(), (0.05, -0.02, 0.001, -0.0005)], ids=["pinhole", "distorted"])
+
+@pytest.mark.parametrize("lens", ["pinhole", "distorted", "fisheye"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_every_drawn_ray_shows_its_pixel(mode, lens, capture_dir, make_ring, generator):
-    root = capture_dir("nerfstudio", mode=mode, cameras=make_ring(11, lens=lens))
+    root = capture_dir("nerfstudio", mode=mode, cameras=make_ring(11, **LENSES[lens]))
     # a picture of another size: nothing may assume that all are alike
     odd = root / "images" / "img3.png"
     Image.open(odd).resize((12, 8)).save(odd)

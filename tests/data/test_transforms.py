@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rayfield.core.check import DataError
-from rayfield.data.load import read_capture
+from rayfield.data.detect import read_capture
 
 
 def first_camera(root):

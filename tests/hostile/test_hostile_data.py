@@ -151,6 +151,8 @@ def without_focal(d: dict) -> None:
 
 
 NAN, INF = float("nan"), float("inf")
+SHEAR = [[1, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
+MIRROR = [[-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
 JSON_CASES: dict[str, tuple[Change, str]] = {
     "no frames": (whole(frames=[]), "lists no frames"),
     "frames missing": (lambda d: d.pop("frames"), 'has no list "frames"'),
@@ -162,7 +164,7 @@ JSON_CASES: dict[str, tuple[Change, str]] = {
     "pose ragged": (frame(transform_matrix=[[1, 0, 0, 0], [1]]), "transform_matrix is not 4"),
     "pose of words": (frame(transform_matrix=[["a"] * 4] * 4), "transform_matrix is not 4"),
     "pose of truths": (frame(transform_matrix=[[True] * 4] * 4), "transform_matrix is not 4"),
-    "last row": (entry(3, 0, 0.5), "last row of transform_matrix is not 0 0 0 1"),
+    "last row": (entry(3, 0, 0.5), "transform_matrix's last row is not 0 0 0 1"),
     "pose NaN": (entry(0, 0, NAN), "'frames[1].transform_matrix[0][0]' is not a finite number"),
     "pose infinite": (entry(2, 3, -INF), "'frames[1].transform_matrix[2][3]' is not a finite"),
     "pose 10^400": (entry(2, 3, 10**400), "'frames[1].transform_matrix[2][3]' is not a finite"),
@@ -206,6 +208,20 @@ JSON_CASES: dict[str, tuple[Change, str]] = {
     "linked folder": (frame(file_path="folder/secret.png"), "not inside the data set"),
     "mask outside": (frame(mask_path="../secret.png"), "not inside the data set"),
     "mask no name": (frame(mask_path=5), "mask_path is not a name"),
+    "box no list": (whole(aabb=3), "aabb is not a box"),
+    "box empty": (whole(aabb=[[0, 0, 0], [1, 0, 1]]), "aabb is not a box"),
+    "box of words": (whole(aabb=[["a", 0, 0], [1, 1, 1]]), "aabb is not a box"),
+    "near and far": (frame(near=3, far=2), "'images/1.png': near 3, far 2, where 0 < near < far"),
+    "near a word": (frame(near="here", far=2), "near 'here', far 2, where 0 < near"),
+    "applied sheared": (whole(applied_transform=SHEAR), "applied_transform is no rotation with"),
+    "applied mirror": (whole(applied_transform=MIRROR), "applied_transform is no rotation with"),
+    "applied nothing": (whole(applied_transform=[[0] * 4] * 3), "applied_transform is no rotation"),
+    "applied word": (whole(applied_transform="none"), "applied_transform is not 4 (or 3) rows of"),
+    "applied scale": (whole(applied_scale=0), "applied_scale 0 is no scale"),
+    "applied scale word": (whole(applied_scale="big"), "applied_scale 'big' is no scale"),
+    "points outside": (whole(ply_file_path="../a.ply"), "not inside the data set"),
+    "points no name": (whole(ply_file_path=4), "ply_file_path is not a name"),
+    "points no PLY": (whole(ply_file_path="images/0.png"), "0.png: "),
     "split no list": (whole(train_filenames="a"), "train_filenames is not a list of names"),
     "only test": (whole(test_filenames=[f"images/{i}.png" for i in range(COUNT)]), "0 usable"),
     "no images": (lambda d: [f.update(file_path="no") for f in d["frames"]], "none of the 4"),

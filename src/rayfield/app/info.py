@@ -71,12 +71,13 @@ def _told(measures: dict[str, Any]) -> str:
 
 def _data_info(path: Path) -> tuple[dict[str, Any], str]:
     from rayfield.app.sources.photos import describe_scene
+    from rayfield.data.detect import names_cameras
     from rayfield.data.load import load_scene
     from rayfield.data.scenes import holds_scenes
 
-    if path.suffix.lower() == ".json" and path.is_file():
-        raise DataError(path, "is part of a run or of a data set", "give the folder it is in")
-    if path.is_file():
+    if path.is_file() and not names_cameras(path):
+        if path.suffix.lower() == ".json":
+            raise DataError(path, "is part of a run or of a data set", "give the folder it is in")
         return _points_info(path)
     if holds_scenes(path):
         return _class_info(path)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from rayfield.core.check import DataError
-from rayfield.data.scene import Capture, Frame, in_natural_order
+from rayfield.data.scene import SPLITS, Ball, Capture, Frame, in_natural_order
 from rayfield.data.strict_json import read_json_object
 from rayfield.data.transforms import read_listing
-
-SPLITS = ("train", "val", "test")
 
 
 def split_files(root: Path) -> dict[str, Path]:
@@ -18,15 +16,11 @@ def split_files(root: Path) -> dict[str, Path]:
     return {split: path for split, path in paths.items() if path.is_file()}
 
 
-def detect(root: Path) -> bool:
-    """Whether the folder holds a training split file."""
-    return "train" in split_files(root)
-
-
 def read(root: Path) -> Capture:
     """Read all split files of a folder. Raises DataError on input that cannot be used."""
     frames: dict[str, Frame] = {}
     notes: list[str] = []
+    ball: Ball | None = None
     for split, path in split_files(root).items():
         listing = read_listing(root, path, read_json_object(path), split=split)
         for frame in listing.frames:
@@ -37,4 +31,6 @@ def read(root: Path) -> Capture:
                 raise DataError(path, what, fix)
             frames[frame.name] = frame  # for validation and test: many files are copies
         notes.extend(listing.notes)
-    return Capture(root, "blender", in_natural_order(frames.values()), None, tuple(notes))
+        ball = ball or listing.ball
+    ordered = in_natural_order(frames.values())
+    return Capture(root, "blender", ordered, None, tuple(notes), ball=ball)

@@ -74,11 +74,6 @@ def models(root: Path) -> list[Model]:
     return [model for folder in folders if (model := model_in(folder))]
 
 
-def detect(root: Path) -> bool:
-    """Whether the folder holds a COLMAP model, binary or text."""
-    return bool(models(root))
-
-
 def _largest(root: Path) -> tuple[Model, tuple[ColmapImage, ...], tuple[str, ...]]:
     """The model with the most pictures, and a note if there are others."""
     read = [(model, model.images()) for model in models(root)]
@@ -97,10 +92,20 @@ def _both(model: Model) -> tuple[str, ...]:
     return (f"{name} holds a binary and a text model: the binary one is read, not images.txt",)
 
 
-def _pictures(root: Path) -> Path:
-    """The folder of the pictures: images, else the first images_*, else the data set itself."""
+def _picture_folders(root: Path) -> list[Path]:
+    """The folders that may be those of the pictures: images, or images_2 and so on."""
     folders = [root / "images", *sorted(root.glob("images_*"))]
-    return next((folder for folder in folders if folder.is_dir()), root)
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def has_pictures(root: Path) -> bool:
+    """Whether a folder has one of pictures in it."""
+    return bool(_picture_folders(root))
+
+
+def _pictures(root: Path) -> Path:
+    """The folder of the pictures, or the data set itself."""
+    return next(iter(_picture_folders(root)), root)
 
 
 def read(root: Path, model: Model | None = None) -> Capture:

@@ -33,11 +33,6 @@ FIX = "make it again with IDR's or NeuS's preprocessing"
 Matrices = dict[int, Float[np.ndarray, "3 4"]]
 
 
-def detect(root: Path) -> bool:
-    """Whether the folder holds cameras in this form."""
-    return any((root / name).is_file() for name in FILES)
-
-
 def read_matrices(path: Path) -> tuple[Matrices, Matrices]:
     """The world_mat and scale_mat of every number in an .npz file, upper three rows, checked.
 
@@ -127,13 +122,12 @@ def _checked(path: Path, worlds: Matrices, scales: Matrices, pictures: int) -> N
         raise DataError(path, what, "cameras follow the sorted names: restore or remove images")
 
 
-def read(root: Path) -> Capture:
-    """Read the cameras of a folder with its pictures and masks; masks cut the subject out.
+def read(root: Path, path: Path) -> Capture:
+    """Read the cameras in a file of a folder, its pictures and masks; masks cut the subject out.
 
     Raises DataError on input that cannot be used.
     """
-    found = [root / name for name in FILES if (root / name).is_file()]
-    path = found[0]
+    found = [path, *(root / name for name in FILES if (root / name).is_file())]
     folder = next((root / name for name in PICTURES if (root / name).is_dir()), None)
     if folder is None:
         raise DataError(path, "has no folder of images beside it", f"restore {root / PICTURES[0]}")
@@ -149,7 +143,7 @@ def read(root: Path) -> Capture:
         camera = Camera(info.width, info.height, fx, fy, cx, cy, pose)
         name = picture.relative_to(root).as_posix()
         frames.append(Frame(name, camera, picture, "train"))
-    notes = [f"{path.name} is used, not {other.name}" for other in found[1:]]
+    notes = [f"{path.name} is used, not {other.name}" for other in found if other != path]
     ball = ball_of(scales, path)
     if ball is None:
         notes.append(f"{path.name} has no scale_mat: the subject is looked for in the pictures")

@@ -23,6 +23,11 @@ PACKED_KEYS = ("k1", "k2", "k3", "k4", "p1", "p2")  # nerfstudio's distortion_pa
 LARGEST_SIDE = 100_000
 
 
+def is_number(value: object) -> bool:
+    """Whether a value of a JSON file is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class Values:
     """Numbers of one frame: its own keys first, then those of the whole file."""
@@ -42,7 +47,7 @@ class Values:
         value = self.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not is_number(value):
             raise self.error(f"{key} is not a number", "correct it")
         return float(value)
 
@@ -63,7 +68,8 @@ def camera_of(values: Values, info: ImageInfo) -> tuple[Camera, tuple[str, ...]]
         fix = "give fl_x (pixels) or camera_angle_x (radians), for the file or for each frame"
         raise values.error("no focal length", fix)
     cx, cy = values.number("cx"), values.number("cy")
-    matrix = matrix_from_json(values.frame.get("transform_matrix"), values.path, values.name)
+    what = f"frame {values.name!r}: transform_matrix"
+    matrix = matrix_from_json(values.frame.get("transform_matrix"), values.path, what)
     pose, mended = rigid(matrix @ OPENCV_FROM_OPENGL, values.path, values.name)
     lens, distortion = _distortion(values)
     camera = Camera(
@@ -132,7 +138,7 @@ def _coefficients(values: Values) -> dict[str, float]:
     packed = values.get("distortion_params")
     if packed is None:
         return {key: values.number(key) or 0.0 for key in RATIONAL_KEYS}
-    plain = isinstance(packed, list) and all(isinstance(x, int | float) for x in packed)
+    plain = isinstance(packed, list) and all(map(is_number, packed))
     if not plain or len(packed) > len(PACKED_KEYS):
         raise values.error("distortion_params is not up to 6 numbers", "correct it")
     return {**dict.fromkeys(RATIONAL_KEYS, 0.0), **dict(zip(PACKED_KEYS, packed, strict=False))}

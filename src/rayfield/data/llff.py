@@ -8,7 +8,6 @@ axes down, right, back, its centre, and (height, width, focal length) in pixels 
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +23,6 @@ from rayfield.data.scene import Capture, Frame, Masks, Remarks, in_natural_order
 FILE = "poses_bounds.npy"
 MAX_BYTES = 100_000_000
 FIX = "make it again with LLFF's imgs2poses.py"
-
-
-def detect(root: Path) -> bool:
-    """Whether the folder holds LLFF poses."""
-    return (root / FILE).is_file()
 
 
 def read_poses_bounds(path: Path) -> Float[np.ndarray, "N 17"]:
@@ -88,11 +82,11 @@ def read(root: Path) -> Capture:
         camera, remark = fit_to_image(camera_of(row, path, name), image_info(picture), picture)
         if remark:
             remarks.add(remark, name)
-        frames.append(Frame(name, camera, picture, "train"))
+        bounds = (float(row[15]), float(row[16]))
+        frames.append(Frame(name, camera, picture, "train", bounds=bounds))
     notes = remarks.sentences(len(rows))
-    found = Capture(root, "llff", in_natural_order(frames), None, notes)
     masks = Masks(root / "masks", "skip")
-    return replace(found, nearest=float(rows[:, 15].min()), masks=masks)
+    return Capture(root, "llff", in_natural_order(frames), None, notes, masks=masks)
 
 
 def _pictures(root: Path) -> Path:

@@ -1,8 +1,7 @@
-"""A folder to a scene: which format it is, how much fits into memory, the normalised frames."""
+"""A data set to a scene: how much of it fits into memory, and the normalised frames."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,29 +10,24 @@ import torch
 
 from rayfield.core.check import DataError, UsageError
 from rayfield.core.types import Camera, MaskUse
-from rayfield.data import blender, colmap, dtu, llff, nerfstudio, ngp
+from rayfield.data.detect import read_capture
 from rayfield.data.masks import used
 from rayfield.data.normalise import normalise
-from rayfield.data.scene import Capture, Frame, Scene, hold_out_test, intrinsics
-from rayfield.data.strict_json import read_json_object
+from rayfield.data.scene import Frame, Scene, hold_out_test, intrinsics
 from rayfield.math.rays import camera_directions
 
 BYTES_LIMIT = 1_500_000_000
-EXPECTED = (
-    "expected transforms_train.json (Blender), transforms.json (instant-ngp, nerfstudio), "
-    "sparse/0/cameras.bin, images.bin and points3D.bin beside images/ (COLMAP), "
-    "poses_bounds.npy beside images/ (LLFF) or cameras_sphere.npz beside image/ (IDR, NeuS)"
-)
 LENS_CHECKS = 17
 
 
 def load_scene(path: Path, *, downscale: int = 1, masks: MaskUse | None = None) -> Scene:
     """Read a data set of posed pictures and normalise it; its format is told from its files.
 
-    `downscale` averages pictures over blocks of that many pixels squared; where the training
-    pictures would take more than 1.5 GB it is raised, and a note says so. `masks` is what masks are
-    for; None: what they are for in data of this format. Pictures are decoded later, by those who
-    need them. Raises DataError for input that cannot be used.
+    `path` is a folder, or a file of cameras in one (see detect.py). `downscale` averages pictures
+    over blocks of that many pixels squared; where the training pictures would take more than 1.5 GB
+    it is raised, and a note says so. `masks` is what masks are for; None: what they are for in data
+    of this format. Pictures are decoded later, by those who need them. Raises DataError for input
+    that cannot be used.
     """
     if downscale < 1:
         raise UsageError(f"downscale is {downscale}; give 1 or more")
@@ -49,42 +43,8 @@ def load_scene(path: Path, *, downscale: int = 1, masks: MaskUse | None = None) 
             f"below {BYTES_LIMIT / 1e9:.1f} GB"
         )
     reduced = tuple(_reduced(frame, factor) for frame in frames)
-    return normalise(replace(capture, frames=reduced, notes=tuple(notes)))
-
-
-def read_capture(path: Path) -> Capture:
-    """Read a data set as its files have it. Raises DataError on input that cannot be used."""
-    return _reader(path)(path)
-
-
-def holds_scene(path: Path) -> bool:
-    """Whether a folder is one data set of posed pictures, whole or not, by the files in it."""
-    if not path.is_dir():
-        return False
-    listed = blender.detect(path) or (path / "transforms.json").is_file()
-    return listed or dtu.detect(path) or colmap.detect(path) or llff.detect(path)
-
-
-def _reader(path: Path) -> Callable[[Path], Capture]:
-    """The loader for a folder, chosen by the files in it."""
-    if not path.exists():
-        raise DataError(path, "does not exist", EXPECTED)
-    if not path.is_dir():
-        raise DataError(path, "is not a folder", "give the folder that holds the data set")
-    if blender.detect(path):
-        return blender.read
-    if (path / "transforms.json").is_file():
-        document = read_json_object(path / "transforms.json")
-        return nerfstudio.read if nerfstudio.detect(document) else ngp.read
-    if dtu.detect(path):
-        return dtu.read
-    if colmap.detect(path):
-        return colmap.read
-    if llff.detect(path):
-        return llff.read
-    names = sorted(entry.name for entry in path.iterdir())
-    found = f"found {', '.join(names[:8])}{' ...' * (len(names) > 8)}" if names else "it is empty"
-    raise DataError(path, f"is not a data set of posed pictures ({found})", EXPECTED)
+    scene = normalise(replace(capture, frames=reduced, notes=tuple(notes)))
+    return replace(scene, source=path)
 
 
 def _affordable(frames: tuple[Frame, ...], downscale: int) -> int:

@@ -9,8 +9,8 @@ from rayfield.data.strict_json import read_json_object
 from rayfield.data.transforms import read_listing
 
 
-def read(root: Path) -> Capture:
-    """Read ROOT/transforms.json. Raises DataError on input that cannot be used."""
-    path = root / "transforms.json"
+def read(root: Path, path: Path) -> Capture:
+    """Read a listing in a folder. Raises DataError on input that cannot be used."""
     listing = read_listing(root, path, read_json_object(path))
-    return Capture(root, "ngp", in_natural_order(listing.frames), None, listing.notes)
+    frames = in_natural_order(listing.frames)
+    return Capture(root, "ngp", frames, None, listing.notes, ball=listing.ball)

@@ -243,4 +243,5 @@ def normalise(capture: Capture) -> Scene:
         traits=traits,
         notes=tuple(notes),
         fingerprint=fingerprint(capture.frames),
+        source=capture.root,
     )

@@ -14,8 +14,11 @@ TOLERANCE = 1e-3
 FARTHEST = 1e12  # beyond it nothing near the camera can be told apart
 
 
-def matrix_from_json(value: object, path: Path, name: str) -> Float[np.ndarray, "4 4"]:
-    """A 3x4 or 4x4 list of numbers as a 4x4 matrix with last row (0, 0, 0, 1)."""
+def matrix_from_json(value: object, path: Path, what: str) -> Float[np.ndarray, "4 4"]:
+    """A 3x4 or 4x4 list of numbers as a 4x4 matrix with last row (0, 0, 0, 1).
+
+    Raises DataError, about `what`, for anything else.
+    """
     rows = value if isinstance(value, list) else []
     numbers = all(
         isinstance(row, list)
@@ -24,13 +27,13 @@ def matrix_from_json(value: object, path: Path, name: str) -> Float[np.ndarray, 
         for row in rows
     )
     if len(rows) not in (3, 4) or not numbers:
-        what = f"frame {name!r}: transform_matrix is not 4 (or 3) rows of 4 numbers"
-        raise DataError(path, what, "export the poses again")
+        said = f"{what} is not 4 (or 3) rows of 4 numbers"
+        raise DataError(path, said, "export the poses again")
     matrix = np.eye(4)
     matrix[: len(rows)] = np.array(rows, dtype=np.float64)
     if not np.allclose(matrix[3], (0, 0, 0, 1), atol=1e-6):
-        what = f"frame {name!r}: the last row of transform_matrix is not 0 0 0 1"
-        raise DataError(path, what, "give camera-to-world matrices, rows first")
+        said = f"{what}'s last row is not 0 0 0 1"
+        raise DataError(path, said, "give camera-to-world matrices, rows first")
     matrix[3] = (0, 0, 0, 1)
     return matrix
 

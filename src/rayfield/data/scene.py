@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, UInt8
 
 from rayfield.core.types import Camera, MaskUse, SceneTraits
 
+SPLITS = ("train", "val", "test")
 TEST_EVERY = 8
 SHOWN_NAMES = 5
 
@@ -56,7 +57,8 @@ class Frame:
     """One posed picture: `name` is its path in the data set, `split` train, val or test.
 
     `camera` describes the picture after averaging over blocks of `downscale`^2 stored pixels.
-    `mask` is a picture that is white where the subject, or what can be used, is seen.
+    `mask` is a picture that is white where the subject, or what can be used, is seen. `bounds` are
+    the depths of the nearest and the farthest content, where files tell.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Frame:
     mask: Path | None = None
     mask_use: MaskUse = "skip"
     downscale: int = 1
+    bounds: tuple[float, float] | None = None
 
     @property
     def cutout(self) -> Path | None:
@@ -82,9 +85,8 @@ class Frame:
 class Capture:
     """A data set as its files say: camera poses are world_from_camera, points in the world.
 
-    `nearest`: the depth of the content nearest to any camera, where the files tell. `ball`: where
-    the subject is, where they tell. `masks`: those that no frame names. `sparse`: what else they
-    tell of the points.
+    `ball`: where the subject is, where they tell. `masks`: those that no frame names. `sparse`:
+    what else they tell of the points.
     """
 
     root: Path
@@ -92,10 +94,18 @@ class Capture:
     frames: tuple[Frame, ...]
     points: Float[np.ndarray, "N 3"] | None
     notes: tuple[str, ...]
-    nearest: float | None = None
     ball: Ball | None = None
     masks: Masks | None = None
     sparse: Sparse | None = None
+
+    @property
+    def nearest(self) -> float | None:
+        """The depth of the content nearest to any camera, where the files tell."""
+        return min((f.bounds[0] for f in self.frames if f.bounds), default=None)
+
+    def noted(self, *notes: str) -> Capture:
+        """The same with notes added."""
+        return replace(self, notes=(*self.notes, *notes))
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,8 @@ class Scene:
 
     `world_from_scene` is the similarity (4x4, float64) back to the user's frame and units.
     `notes` tell in plain sentences what the reader met and decided. `fingerprint` is the sha256
-    of poses, intrinsics, names and file sizes.
+    of poses, intrinsics, names and file sizes. `source` is the path it was asked for by: `root`, or
+    a file in it.
     """
 
     root: Path
@@ -114,6 +125,7 @@ class Scene:
     traits: SceneTraits
     notes: tuple[str, ...]
     fingerprint: str
+    source: Path
 
     def split(self, name: str) -> tuple[Frame, ...]:
         """The frames of a split: "train", "val" or "test"; empty where there are none."""

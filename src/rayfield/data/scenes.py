@@ -15,7 +15,8 @@ from jaxtyping import Float
 from rayfield.core.check import DataError
 from rayfield.core.types import MaskUse, RayBatch, Rays, SceneTraits
 from rayfield.data import pixels
-from rayfield.data.load import BYTES_LIMIT, holds_scene, load_scene
+from rayfield.data.detect import holds_scene
+from rayfield.data.load import BYTES_LIMIT, load_scene
 from rayfield.data.normalise import similarity
 from rayfield.data.scene import Frame, Scene, natural_order
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from rayfield.core.check import DataError
 from rayfield.data.files import existing_image, fit_to_image
 from rayfield.data.images import image_info
-from rayfield.data.intrinsics import Json, Values, camera_of
-from rayfield.data.scene import Frame, Remarks, shortened
+from rayfield.data.intrinsics import Json, Values, camera_of, is_number
+from rayfield.data.scene import SPLITS, Ball, Frame, Remarks, shortened
 
 
 class Listing(NamedTuple):
@@ -17,6 +19,7 @@ class Listing(NamedTuple):
 
     frames: tuple[Frame, ...]
     notes: tuple[str, ...]
+    ball: Ball | None
 
 
 def _entries(document: Json, path: Path) -> list[tuple[str, Json]]:
@@ -29,6 +32,33 @@ def _entries(document: Json, path: Path) -> list[tuple[str, Json]]:
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
             raise DataError(path, f"frames[{index}] has no file_path", "export the poses again")
     return [(frame["file_path"], frame) for frame in frames]
+
+
+def _ball(document: Json, path: Path) -> Ball | None:
+    """The ball inside the cube about the box `aabb` of the subject, as instant-ngp has it."""
+    box = document.get("aabb")
+    if box is None:
+        return None
+    rows = box if isinstance(box, list) and len(box) == 2 else []
+    if not all(isinstance(r, list) and len(r) == 3 and all(map(is_number, r)) for r in rows):
+        rows = []
+    if not rows or not all(low < high for low, high in zip(*rows, strict=True)):
+        what = "aabb is not a box: [three lower ends, three upper ends]"
+        raise DataError(path, what, "correct it or leave it out")
+    lower, upper = np.array(rows, np.float64)
+    return Ball(0.5 * (lower + upper), 0.5 * float((upper - lower).max()))
+
+
+def _bounds(values: Values) -> tuple[float, float] | None:
+    """The depths `near` and `far` of what a frame shows."""
+    near, far = values.frame.get("near"), values.frame.get("far")
+    if near is None or far is None:
+        return None
+    if not is_number(near) or not is_number(far) or not 0 < near < far:
+        raise values.error(
+            f"near {near!r:.40}, far {far!r:.40}, where 0 < near < far", "correct it"
+        )
+    return float(near), float(far)
 
 
 def _frame(values: Values, root: Path, image: Path, *, split: str, remarks: Remarks) -> Frame:
@@ -47,7 +77,9 @@ def _frame(values: Values, root: Path, image: Path, *, split: str, remarks: Rema
         mask = existing_image(root, mask_name, values.path)
         if mask is None:
             remarks.add("name a mask that does not exist (all their pixels are used)", name)
-    return Frame(name=name, camera=camera, path=image, split=split, mask=mask)
+    own = values.frame.get("split")
+    split = own if own in SPLITS else split
+    return Frame(name, camera, image, split, mask=mask, bounds=_bounds(values))
 
 
 def read_listing(root: Path, path: Path, document: Json, *, split: str = "train") -> Listing:
@@ -77,4 +109,5 @@ def read_listing(root: Path, path: Path, document: Json, *, split: str = "train"
         missing = shortened([name for name, _ in entries])
         what = f"none of the {len(entries)} listed images exists: {missing}"
         raise DataError(path, what, f"put the pictures where file_path says, inside {root}")
-    return Listing(tuple(frames.values()), remarks.sentences(len(entries)))
+    notes = remarks.sentences(len(entries))
+    return Listing(tuple(frames.values()), notes, _ball(document, path))

@@ -48,7 +48,7 @@ class Photos:
         """Where the photos came from, seen from the run folder `out`."""
         scene = self.scene
         data = describe_data(
-            scene.root,
+            scene.source,
             out,
             fingerprint=scene.fingerprint,
             splits={name: len(scene.split(name)) for name in ("train", "val", "test")},
@@ -82,7 +82,7 @@ def scene_of(run: Run) -> Scene:
         return scenes_of(run).scenes[number]
     data = run.record["data"]
     scene = load_scene(run.find_data(), downscale=data["downscale"], masks=masks_of(run))
-    check_unchanged(run, scene.root, scene.fingerprint)
+    check_unchanged(run, scene.source, scene.fingerprint)
     return in_frame_of(run, scene)
 
 
@@ -124,5 +124,5 @@ def describe_scene(scene: Scene) -> list[str]:
         if scene.traits.bounded
         else f"whole scene, cameras within {unit:.3g} of its centre"
     )
-    head = f"{scene.root}: {scene.format}, {' + '.join(counts)} images of {shown}; {extent}"
+    head = f"{scene.source}: {scene.format}, {' + '.join(counts)} images of {shown}; {extent}"
     return [head, *(f"  note: {note}" for note in scene.notes)]

@@ -19,6 +19,7 @@ from rayfield.app.sources.photos import Photos
 from rayfield.app.sources.source import Origin, Source
 from rayfield.core.check import UsageError
 from rayfield.core.types import MaskUse, Mesh
+from rayfield.data.detect import names_cameras
 from rayfield.data.load import load_scene
 from rayfield.data.pointfiles import usual_up
 from rayfield.data.points import CloudTraits, PointSampler, read_points
@@ -82,9 +83,11 @@ def open_target(
 ) -> Source:
     """The posed photos in a folder, `cfg.views` of them in a batch; the points or mesh of a file.
 
+    A file of cameras stands for the photos beside it.
+
     Raises DataError.
     """
-    if path.is_file():
+    if path.is_file() and not names_cameras(path):
         if masks is not None:
             raise UsageError("--masks is for photos; leave it out")
         return PointTarget(Points(read_points(path, drop_invalid=drop_invalid)))
