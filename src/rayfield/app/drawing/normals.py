@@ -32,10 +32,11 @@ def normal_map(field: TrainedField, camera: Camera, view: View) -> Float[np.ndar
     depth = torch.from_numpy(view.depth).reshape(-1, 1)
     points = rays.origins + depth * rays.directions
     surface = field.scene_surface()
-    value, step = (field.scene_density(), -STEP) if surface is None else (surface, DISTANCE_STEP)
+    value, step = (field.scene_density(), STEP) if surface is None else (surface, DISTANCE_STEP)
+    outwards = -1.0 if surface is None else 1.0
 
     def gradient(part: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
-        return central_gradient(value, part, step)
+        return outwards * central_gradient(value, part, step)
 
     with torch.no_grad():
         found = torch.cat([gradient(part) for part in points.split(CHUNK)])
