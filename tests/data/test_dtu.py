@@ -194,12 +194,74 @@ def test_odd_masks_are_told(root):
         load_scene(root)
 
 
+def test_a_subject_of_next_to_no_pixels_is_told(root):
+    def corner(mask):
+        small = np.zeros_like(mask)
+        small[8, 12] = 255
+        return small
+
+    repaint(root, corner)
+    assert any("0.26% of the pixels: if masks are inverted" in n for n in load_scene(root).notes)
+
+
+def test_masks_that_cut_nothing_out_are_told(root):
+    repaint(root, lambda mask: np.full_like(mask, 255))
+    scene = load_scene(root)
+    assert not scene.traits.bounded
+    assert any("masks leave out less than 1 % of the pixels" in note for note in scene.notes)
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+@pytest.mark.parametrize("bright", [255, 1])
+def test_masks_of_any_channel_and_of_zeros_and_ones_are_masks(root, channel, bright):
+    """As programs write them that have blue first, or labels for pixels."""
+
+    def colored(mask):
+        found = np.zeros_like(mask)
+        found[..., channel] = np.minimum(mask[..., 0], bright)
+        return found
+
+    wanted = [view_image(frame)[..., 3] for frame in load_scene(root).frames]
+    repaint(root, colored)
+    scene = load_scene(root)
+    for frame, alpha in zip(scene.frames, wanted, strict=True):
+        assert torch.equal(view_image(frame)[..., 3], alpha)
+
+
+def test_colours_are_red_green_blue_and_white_is_one(root):
+    """NeuS's reader has blue first, and divides by 256."""
+    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    pixels[:8] = (255, 128, 0)
+    pixels[8:] = 255
+    for path in (root / "image").iterdir():
+        Image.fromarray(pixels).save(path)
+    scene = load_scene(root, masks="off")
+    rgb = view_image(scene.frames[0])[..., :3]
+    torch.testing.assert_close(rgb[0, 0], torch.tensor([1.0, 128 / 255, 0.0]))
+    assert (rgb[-1] == 1).all()
+    seen = PixelSampler(scene).sample(200, generator=torch.Generator().manual_seed(0)).rgba
+    assert set(map(tuple, seen[:, :3].mul(255).round().int().tolist())) == {
+        (255, 128, 0), (255, 255, 255)
+    }  # fmt: skip
+
+
+def test_a_subject_beside_its_ball_is_refused(root):
+    def beside(arrays):
+        for number in range(COUNT):
+            arrays[f"scale_mat_{number}"][:3, 3] += 20
+
+    save(root, beside)
+    with pytest.raises(DataError, match=r"100% of the subject's pixels look past the ball.*none"):
+        load_scene(root)
+    load_scene(root, masks="off")
+
+
 def test_a_ball_too_small_or_around_cameras_is_told(root):
     def shrunk(arrays, factor):
         for number in range(COUNT):
             arrays[f"scale_mat_{number}"][:3, :3] *= factor
 
-    save(root, lambda arrays: shrunk(arrays, 0.2))
+    save(root, lambda arrays: shrunk(arrays, 0.5))
     assert any("look past the ball" in note for note in load_scene(root).notes)
     save(root, lambda arrays: shrunk(arrays, 40.0))
     assert any("9 of 9 cameras are inside" in note for note in load_scene(root).notes)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from rayfield.core.check import DataError
 from rayfield.data import images
-from rayfield.data.images import image_info, read_image, read_mask, shrink
+from rayfield.data.images import image_info, mask_pixels, read_image, read_mask, shrink
 
 RED = (200, 30, 40)
 
@@ -123,6 +123,28 @@ def test_masks_keep_what_is_not_black_and_shrink_conservatively(tmp_path):
     half = read_mask(path, size=(3, 2), downscale=2)
     assert not half[0, 0]
     assert half.sum() == 5
+
+
+@pytest.mark.parametrize("alpha", [True, False])
+def test_masks_with_alpha_are_what_it_leaves_or_itself(alpha, tmp_path):
+    left, top = np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.uint8)
+    left[:, :3] = top[:2] = 255
+    path = tmp_path / "mask.png"
+    for color, opaque, wanted in (
+        (left, top, np.minimum(left, top)),
+        (np.full_like(left, 255), top, top),  # all white, or all black: alpha alone tells
+        (np.zeros_like(left), top, top),
+        (left, np.full_like(left, 255), left),
+        (np.zeros_like(left), np.full_like(left, 255), np.zeros_like(left)),
+    ):
+        Image.fromarray(np.dstack([color] * 3 + [opaque]), "RGBA").save(path)
+        assert np.array_equal(mask_pixels(path), wanted)
+        if alpha:
+            Image.new("RGB", (6, 4)).save(tmp_path / "image.png")
+            found = read_image(tmp_path / "image.png", cutout=path)
+            assert np.array_equal(found[..., 3], wanted)
+        else:
+            assert np.array_equal(read_mask(path, size=(6, 4)), wanted >= 128)
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path):

@@ -23,6 +23,17 @@ def add_masks(root, names, suffix):
         Image.fromarray(mask).save(path)
 
 
+def test_masks_that_keep_next_to_nothing_are_told(capture_dir, ring):
+    root = capture_dir("colmap")
+    add_masks(root, ring, ".png")
+    assert not any("inverted" in note for note in load_scene(root).notes)
+    for path in (root / "masks").iterdir():
+        mask = np.zeros((16, 24), np.uint8)
+        mask[3, 4] = 255
+        Image.fromarray(mask).save(path)
+    assert any("100% of theirs" in n and "inverted" in n for n in load_scene(root).notes)
+
+
 @pytest.mark.parametrize("suffix", [".png", ""])
 def test_masks_beside_a_colmap_model_leave_pixels_out(capture_dir, ring, suffix):
     """By COLMAP's rule of names, img1.png.png, and by the picture's own."""
@@ -30,7 +41,7 @@ def test_masks_beside_a_colmap_model_leave_pixels_out(capture_dir, ring, suffix)
     whole = len(PixelSampler(load_scene(root)))
     add_masks(root, list(ring)[:-1], suffix)
     scene = load_scene(root)
-    assert any("10 of 11 images have masks: black pixels" in note for note in scene.notes)
+    assert any("10 of 11 images have masks: black pixels, 50% of" in n for n in scene.notes)
     assert not scene.traits.alpha
     masked = [f for f in scene.split("train") if f.mask is not None]
     assert len(PixelSampler(scene)) == whole - len(masked) * 24 * 16 // 2

@@ -67,6 +67,36 @@ def test_unbounded_scenes_have_up_along_z_and_cameras_in_the_unit_ball(form, cap
     assert 0.1 < scene.traits.ball < distances.min()
 
 
+def test_what_tells_where_the_subject_is_is_kept(capture_dir, make_ring):
+    cut = capture_dir("blender", mode="RGBA", cameras=make_ring(11, lens=()))
+    assert load_scene(cut).told_by == "the silhouettes"
+    assert load_scene(capture_dir("ngp")).told_by == "what most photos show"
+
+
+def test_rooms_walked_through_are_told(capture_dir, make_ring):
+    around = read_capture(capture_dir("ngp", cameras=make_ring(40)))
+    rng, poses = np.random.default_rng(1), []
+    for angle in rng.uniform(0, 2 * np.pi, 40):
+        forward, down = np.array([np.cos(angle), np.sin(angle), 0]), np.array([0, 0, -1.0])
+        pose = np.eye(4)
+        pose[:3, :3] = np.stack([np.cross(down, forward), down, forward], axis=1)
+        pose[:3, 3] = rng.uniform(-2, 2, 3)
+        poses.append(pose)
+    scene = normalise(with_poses(around, poses))
+    assert any("cameras stand within the ball" in note for note in scene.notes)
+    assert not any("stand within" in note for note in normalise(around).notes)
+
+
+def test_cameras_inside_a_cut_out_subject_are_told(capture_dir, make_ring):
+    cameras, name = make_ring(11, lens=()), "images/img5.png"
+    inside = cameras[name].pose.copy()
+    inside[:3, 3] = (1.02, 2.01, 3.03)
+    cameras[name] = replace(cameras[name], pose=inside)
+    scene = load_scene(capture_dir("ngp", mode="RGBA", cameras=cameras))
+    assert scene.traits.bounded
+    assert any("1 of 9 cameras stand inside the box of the subject" in n for n in scene.notes)
+
+
 def test_the_centre_is_where_the_cameras_look(capture_dir):
     scene = load_scene(capture_dir("ngp"))
     assert np.allclose(scene.world_from_scene[:3, 3], (1, 2, 3), atol=1e-9)
@@ -122,10 +152,10 @@ def test_a_million_points_are_judged_by_some_of_them(capture_dir, monkeypatch):
     capture = read_capture(capture_dir("colmap"))
     points = capture.points.mean(axis=0) + torch.randn(40_000, 3).numpy() / 10
     whole = normalise(replace(capture, points=points)).traits.near
-    monkeypatch.setattr("rayfield.data.normalise.JUDGED", 1000)
+    monkeypatch.setattr("rayfield.data.bounds.JUDGED", 1000)
     asked = []
     monkeypatch.setattr(
-        "rayfield.data.normalise.project",
+        "rayfield.data.bounds.project",
         lambda camera, some: (asked.append(len(some)), project(camera, some))[1],
     )
     assert normalise(replace(capture, points=points)).traits.near == pytest.approx(whole, rel=0.05)

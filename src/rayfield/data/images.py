@@ -164,8 +164,25 @@ def _fits(stored: tuple[int, int], size: tuple[int, int], downscale: int) -> boo
     return (stored[0] // downscale, stored[1] // downscale) == size
 
 
+def mask_pixels(path: Path) -> UInt8[np.ndarray, "H W"]:
+    """How bright a mask is, however it was saved.
+
+    Of colours the greatest channel, so that a mask means the same in RGB and BGR; of a mask with
+    alpha, what that leaves, or alpha itself if all else is of one colour. Where nothing is brighter
+    than 1, that is white.
+    """
+    pixels = read_image(path)
+    grey = pixels[..., :3].max(axis=-1)
+    if pixels.shape[-1] == 4:
+        alpha = pixels[..., 3]
+        plain = bool((pixels[..., :3] == pixels[:1, :1, :3]).all())
+        tells = plain and bool((alpha != alpha[0, 0]).any())
+        grey = alpha if tells else np.minimum(grey, alpha)
+    return grey * np.uint8(255) if grey.max() == 1 else grey
+
+
 def _brightness(mask: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "H W"]:
-    grey = read_image(mask)[..., 0]
+    grey = mask_pixels(mask)
     if grey.shape != shape:
         got, wanted = (f"{width}x{height}" for height, width in (grey.shape, shape))
         raise DataError(mask, f"is a {got} mask for a {wanted} picture", "make both the same size")
@@ -177,7 +194,7 @@ def read_mask(path: Path, *, size: tuple[int, int], downscale: int = 1) -> Bool[
 
     `size` as in `read_image`; after downscaling a pixel is kept only if its whole block is.
     """
-    keep = read_image(path)[..., 0] >= 128
+    keep = mask_pixels(path) >= 128
     if not _fits((keep.shape[1], keep.shape[0]), size, downscale):
         got = f"{keep.shape[1] // downscale}x{keep.shape[0] // downscale}"
         raise DataError(

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from rayfield.core.check import DataError
 from rayfield.core.types import MaskUse
 from rayfield.data.hull import View
-from rayfield.data.images import SUFFIXES, image_info
+from rayfield.data.images import SUFFIXES, image_info, mask_pixels
 from rayfield.data.photo import SOLID
 from rayfield.data.scene import Ball, Capture, Frame, natural_order, shortened
 from rayfield.math.rays import camera_rays
@@ -21,6 +21,9 @@ from rayfield.math.rays import camera_rays
 FIX = "restore the masks, or leave all of them out with --masks off"
 OUTSIDE = 0.01  # part of the subject that may lie outside its ball without remark
 CHECKED = 2000  # pixels of a picture
+LOST = 0.9  # part of the subject outside its ball from which nothing of it could be learned
+LITTLE = 0.01  # part of the pixels below which a subject, or what masks keep, is suspicious
+LOOKED_AT = 8  # masks, to tell how much they keep
 
 
 def pictures_in(folder: Path, root: Path) -> list[Path]:
@@ -89,13 +92,24 @@ def remarks_on(views: Sequence[View], root: Path, ball: Ball | None) -> list[str
         notes.append(
             f"{len(views) - len(shown)} of {len(views)} images show nothing of the subject"
         )
-    if np.mean([_inverted(view.alpha) for view in shown]) > 0.5:
+    share = float(np.mean([(view.alpha >= SOLID).mean() for view in views]))
+    inverted = bool(np.mean([_inverted(view.alpha) for view in shown]) > 0.5)
+    if inverted:
         notes.append(
             "masks are white around and black in the middle: invert them if they are inverted, "
             "for white marks the subject"
         )
+    elif share < LITTLE:
+        notes.append(
+            f"the subject is {share:.2%} of the pixels: if masks are inverted, invert them, for "
+            "white marks the subject; if it is so small, crop the images and correct the cameras"
+        )
     if ball is not None:
         outside = float(np.mean([_outside(view, ball) for view in shown]))
+        if outside > LOST and not inverted:
+            what = f"{outside:.0%} of the subject's pixels look past the ball that scale_mat gives"
+            fix = "give the scale_mat of these cameras, or none: then silhouettes tell the ball"
+            raise DataError(root, what, fix)
         if outside > OUTSIDE:
             notes.append(
                 f"{outside:.0%} of the subject's pixels look past the ball that scale_mat gives: "
@@ -155,8 +169,18 @@ def used(capture: Capture, use: MaskUse | None) -> tuple[tuple[Frame, ...], str 
         raise DataError(capture.root, what, FIX)
     note = None
     if any(frame.skipped for frame in masked.values()):
+        kept = _kept([frame.mask for frame in masked.values() if frame.mask is not None])
         note = (
-            f"{len(masked)} of {len(frames)} images have masks: black pixels are not learned from "
-            "(--masks cut: what is white is the subject; --masks off: all pixels)"
+            f"{len(masked)} of {len(frames)} images have masks: black pixels, {1 - kept:.0%} of "
+            "theirs, are not learned from (--masks cut: what is white is the subject; --masks off: "
+            "all pixels)"
         )
+        if kept < LITTLE:
+            note += "; invert the masks if they are inverted, for white marks what is learned from"
     return tuple(masked.get(frame.name, frame) for frame in frames), note
+
+
+def _kept(masks: Sequence[Path]) -> float:
+    """The part of the pixels that masks keep, by up to LOOKED_AT of them."""
+    some = masks[:: -(-len(masks) // LOOKED_AT)]
+    return float(np.mean([(mask_pixels(mask) >= SOLID).mean() for mask in some]))

@@ -15,29 +15,48 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from rayfield.core.check import DataError
 from rayfield.core.types import SceneTraits
+from rayfield.data.bounds import (
+    near_plane,
+    nearest_content,
+    not_around,
+    sightings,
+    subject_ball,
+)
 from rayfield.data.forward import forward_frustum
 from rayfield.data.hull import OPAQUE_FROM, alpha_views, hull_box
 from rayfield.data.images import image_info
 from rayfield.data.masks import remarks_on
 from rayfield.data.scene import Capture, Frame, Scene, intrinsics
-from rayfield.math.rays import project
 
 POINT_WEIGHT = 0.25
 TRANSPARENT_SHARE = 0.01
 BOUNDED_NEAR = 0.01
-CLOSE_CAMERAS, BALL = 2, 0.8  # per cent; of their distance, what the subject's ball takes up
-JUDGED = 50_000  # sparse points
 NAMED_BALL = 0.5  # radius, in an unbounded scene, of a ball that the files name
 BOX_OF_DISTANCE = 1.5 / 4.0  # of NeRF's synthetic scenes: box +-1.5, cameras at 4
 
+NAMED = "what the files name"
+NOTHING_CUT = (
+    "the masks leave out less than 1 % of the pixels: photos are taken whole (--masks off), as "
+    "nothing is cut out"
+)
+
 Vector = Float[np.ndarray, " 3"]
+
+
+class Placed(NamedTuple):
+    """world_from_scene and its scale, the traits, and what tells the subject's place."""
+
+    world_from_scene: Float[np.ndarray, "4 4"]
+    scale: float
+    traits: SceneTraits
+    told_by: str
 
 
 def similarity(rotation: Float[np.ndarray, "3 3"], centre: Vector, scale: float) -> np.ndarray:
@@ -104,39 +123,6 @@ def _looks_outwards(poses: Float[np.ndarray, "N 4 4"]) -> bool:
     return bool((_depths(poses, centre) < 0).mean() > 0.9)
 
 
-def _nearest(frames: tuple[Frame, ...], points: np.ndarray | None) -> float | None:
-    """The depth that one sparse point in a thousand undercuts; None with less than 100 points.
-
-    Of many points, up to JUDGED evenly chosen ones tell it.
-    """
-    if points is None or len(points) < 100:
-        return None
-    points = points[:: -(-len(points) // JUDGED)]
-    depths = []
-    for frame in frames:
-        pixels, depth = (x.numpy() for x in project(frame.camera, torch.from_numpy(points)))
-        size = (frame.camera.width, frame.camera.height)
-        depths.append(depth[(depth > 0) & ((pixels >= 0) & (pixels < size)).all(axis=1)])
-    seen_depths = np.concatenate(depths)
-    return float(np.percentile(seen_depths, 0.1)) if len(seen_depths) else None
-
-
-def _near(nearest: float | None, distances: Float[np.ndarray, " N"]) -> float:
-    """Half the depth of the nearest content if known, else a tenth of the median distance of the
-    cameras from the centre; between 1 % and 50 % of that distance."""
-    typical = max(float(np.median(distances)), 0.1 * float(distances.max()))
-    if nearest is None:
-        return 0.1 * typical
-    return float(np.clip(0.5 * nearest, 0.01 * typical, 0.5 * typical))
-
-
-def _ball(distances: Float[np.ndarray, " N"]) -> float:
-    """How far from the centre the subject may reach: not to where the nearest cameras are, a few
-    that stand in its midst aside."""
-    nearest = float(np.percentile(distances, CLOSE_CAMERAS))
-    return BALL * max(nearest, BALL * float(np.median(distances)))
-
-
 def _moved(frame: Frame, world_from_scene: Float[np.ndarray, "4 4"], scale: float) -> Frame:
     """A frame whose rigid pose is expressed in the scene."""
     pose = np.linalg.inv(world_from_scene) @ frame.camera.pose
@@ -173,30 +159,40 @@ def _training(capture: Capture) -> tuple[tuple[Frame, ...], Float[np.ndarray, "N
 
 def _bounded(
     capture: Capture, frames: tuple[Frame, ...], poses: Float[np.ndarray, "N 4 4"], notes: list[str]
-) -> tuple[np.ndarray, float] | None:
-    """world_from_scene and its scale from the pictures' alpha; None where they are opaque."""
+) -> Placed | None:
+    """Where things are by the pictures' alpha; None where they are opaque."""
     views = alpha_views(frames)
     transparent = np.mean([(view.alpha < OPAQUE_FROM).mean() for view in views])
     if transparent < TRANSPARENT_SHARE:
+        if any(frame.cutout for frame in frames):
+            notes.append(NOTHING_CUT)
         return None
     notes.extend(remarks_on(views, capture.root, capture.ball))
+    traits = SceneTraits(True, True, len(frames), BOUNDED_NEAR)
     if capture.ball is not None:
-        return similarity(np.eye(3), *capture.ball), capture.ball.radius
-    centre = _centre(poses, None)
+        frame = similarity(np.eye(3), *capture.ball)
+        return Placed(frame, capture.ball.radius, traits, NAMED)
+    centre, told_by = _centre(poses, None), "the silhouettes"
     distances = np.linalg.norm(poses[:, :3, 3] - centre, axis=1)
     distance = max(float(np.median(distances)), 0.1 * float(distances.max()))
     box = hull_box(views, centre, 0.9 * distance)
     if box is None:
+        told_by = "where the cameras stand"
         notes.append("the silhouettes have no common volume: the box is guessed from the cameras")
         box = (centre - BOX_OF_DISTANCE * distance, centre + BOX_OF_DISTANCE * distance)
+    elif within := int(((poses[:, :3, 3] > box[0]) & (poses[:, :3, 3] < box[1])).all(1).sum()):
+        notes.append(
+            f"{within} of {len(poses)} cameras stand inside the box of the subject: surfaces are "
+            "found of what cameras stand around; check the masks and the poses"
+        )
     scale = 0.5 * float((box[1] - box[0]).max())
-    return similarity(np.eye(3), 0.5 * (box[0] + box[1]), scale), scale
+    return Placed(similarity(np.eye(3), 0.5 * (box[0] + box[1]), scale), scale, traits, told_by)
 
 
 def _unbounded(
     capture: Capture, frames: tuple[Frame, ...], poses: Float[np.ndarray, "N 4 4"], notes: list[str]
-) -> tuple[np.ndarray, float, SceneTraits]:
-    """world_from_scene, its scale, and the traits, from cameras and points."""
+) -> Placed:
+    """Where things are by cameras and points."""
     points = capture.points
     if points is None and _looks_outwards(poses):
         notes.append(
@@ -207,41 +203,48 @@ def _unbounded(
     distances = np.linalg.norm(poses[:, :3, 3] - centre, axis=1)
     scale = float(distances.max()) if capture.ball is None else capture.ball.radius / NAMED_BALL
     world_from_scene = similarity(upright(poses), centre, scale)
-    nearest = _nearest(frames, points) if capture.nearest is None else capture.nearest
+    seen = sightings(frames, points)
+    nearest = nearest_content(seen) if capture.nearest is None else capture.nearest
     cameras = [_moved(frame, world_from_scene, scale).camera for frame in frames]
     forward = forward_frustum(cameras, None if nearest is None else nearest / scale)
     if forward:
         notes.append("all cameras look one way, at something in front of them (forward-facing)")
-    near = _near(nearest, distances) / scale
-    ball = _ball(distances) / scale if capture.ball is None else NAMED_BALL
-    return world_from_scene, scale, SceneTraits(False, False, len(frames), near, forward, ball=ball)
+    radius, told_by = NAMED_BALL * scale, NAMED
+    if capture.ball is None:
+        radius, told_by = subject_ball(frames, centre, distances, seen=seen)
+    if not forward and (remark := not_around(poses, centre, radius)):
+        notes.append(remark)
+    near = near_plane(nearest, distances) / scale
+    traits = SceneTraits(False, False, len(frames), near, forward, ball=radius / scale)
+    return Placed(world_from_scene, scale, traits, told_by)
 
 
 def normalise(capture: Capture) -> Scene:
     """The scene of a capture: a similarity as the module tells, and the traits methods ask for.
 
-    `traits.near` is 0.01 for bounded scenes; see `_near` for the others. Raises DataError where
-    fewer than two training cameras, or cameras all at one point, leave nothing to learn from.
+    `traits.near` is 0.01 for bounded scenes; see `bounds.near_plane` for the others. Raises
+    DataError where fewer than two training cameras, or cameras all at one point, leave nothing to
+    learn from.
     """
     frames, poses = _training(capture)
     notes = list(capture.notes)
     carrying = sum(bool(frame.cutout) or image_info(frame.path).alpha for frame in frames)
     found = _bounded(capture, frames, poses, notes) if carrying == len(frames) else None
-    if found is not None:
-        world_from_scene, scale = found
-        traits = SceneTraits(True, True, len(frames), BOUNDED_NEAR)
-    else:
-        world_from_scene, scale, traits = _unbounded(capture, frames, poses, notes)
+    if found is None:
+        found = _unbounded(capture, frames, poses, notes)
         if 0 < carrying < len(frames):
             notes.append(f"{carrying} of {len(frames)} training images carry alpha, the rest not")
-            traits = traits._replace(alpha=True)
+            found = found._replace(traits=found.traits._replace(alpha=True))
     return Scene(
         root=capture.root,
         format=capture.format,
-        frames=tuple(_moved(frame, world_from_scene, scale) for frame in capture.frames),
-        world_from_scene=world_from_scene,
-        traits=traits,
+        frames=tuple(
+            _moved(frame, found.world_from_scene, found.scale) for frame in capture.frames
+        ),
+        world_from_scene=found.world_from_scene,
+        traits=found.traits,
         notes=tuple(notes),
         fingerprint=fingerprint(capture.frames),
         source=capture.root,
+        told_by=found.told_by,
     )

@@ -115,7 +115,7 @@ class Scene:
     `world_from_scene` is the similarity (4x4, float64) back to the user's frame and units.
     `notes` tell in plain sentences what the reader met and decided. `fingerprint` is the sha256
     of poses, intrinsics, names and file sizes. `source` is the path it was asked for by: `root`, or
-    a file in it.
+    a file in it. `told_by`: what tells where the subject is.
     """
 
     root: Path
@@ -126,6 +126,7 @@ class Scene:
     notes: tuple[str, ...]
     fingerprint: str
     source: Path
+    told_by: str = ""
 
     def split(self, name: str) -> tuple[Frame, ...]:
         """The frames of a split: "train", "val" or "test"; empty where there are none."""

@@ -122,7 +122,15 @@ def describe_scene(scene: Scene) -> list[str]:
     extent = (
         f"cut-out subject in a cube of side {2 * unit:.3g}"
         if scene.traits.bounded
-        else f"whole scene, cameras within {unit:.3g} of its centre"
+        else f"whole scene, cameras within {_farthest(scene) * unit:.3g} of its centre, subject "
+        f"within {scene.traits.ball * unit:.3g}"
     )
+    extent += f" (by {scene.told_by})" if scene.told_by else ""
     head = f"{scene.source}: {scene.format}, {' + '.join(counts)} images of {shown}; {extent}"
     return [head, *(f"  note: {note}" for note in scene.notes)]
+
+
+def _farthest(scene: Scene) -> float:
+    """How far the training cameras are from the scene's origin at most, in scene units."""
+    cameras = [frame.camera for frame in scene.split("train")]
+    return max(float(np.linalg.norm(camera.pose[:3, 3])) for camera in cameras)
