@@ -13,6 +13,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from rayfield.app.command.display import Display
 from rayfield.app.command.options import Common, Flag, Result, RunArg, Seconds, told
+from rayfield.app.command.process_verb import Process
 from rayfield.app.command.render_verb import Render
 from rayfield.app.command.study_verb import Study
 from rayfield.core.check import UsageError
@@ -204,6 +205,7 @@ class Demo(Common):
 
 VERBS: dict[str, type[Common]] = {
     "demo": Demo,
+    "process": Process,
     "train": Train,
     "resume": Resume,
     "eval": Eval,

@@ -1,0 +1,1 @@
+"""Raw photos and videos to a data set of posed pictures; pycolmap finds the poses."""
