@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from rayfield.fields.class_networks import by_volume
-from rayfield.fields.volume_code import SIDE, Hourglass, PointCells, VolumeDecoder, greatest
+from rayfield.fields.volume_code import (
+    SIDE,
+    Hourglass,
+    PointCells,
+    VolumeDecoder,
+    greatest,
+    mirrored,
+)
 from rayfield.geometry.voxels import centres, interpolated
 
 HALF = 0.8
@@ -102,9 +109,36 @@ def test_the_hourglass_carries_what_one_cell_tells_to_every_other(generator):
     assert moved[3, 4, 5] > 10 * moved[28:, 28:, 28:].mean()
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_points_and_grids_are_mirrored_alike(axis, generator):
+    points = torch.rand(1, 30, 3, generator=generator) - 0.5
+    cells = ((points + 0.5) * 8).long()[0]
+    grid = torch.zeros(1, 8, 8, 8)
+    grid[0, cells[:, 0], cells[:, 1], cells[:, 2]] = 1
+    turned, other = mirrored(points, axis), mirrored(grid, axis)
+    i, j, k = ((turned + 0.5) * 8).long()[0].T
+    assert (other[0, i, j, k] == 1).all()
+    assert other.sum() == grid.sum()
+    torch.testing.assert_close(mirrored(turned, axis), points)
+
+
+def test_the_mirror_image_is_told_as_another(generator):
+    """Where nothing was seen, the mirror image of what was tells something."""
+    half = {"channels": 4, "hidden": 6, "half": HALF, "generator": generator}
+    _, encoder = by_volume("points", 12, 2, mirror=0, **half)
+    seen = torch.rand(1, 20, 3, generator=generator) * 0.3 + 0.2
+    empty = encoder.cells(-seen)[0, :, SIDE // 2 :].abs().sum()
+    told = encoder.others(mirrored(seen, 0))[0, :, : SIDE // 2].abs().sum()
+    assert empty == 0
+    assert told > 0
+    assert not torch.allclose(encoder(seen), encoder(mirrored(seen, 0)))
+
+
+@pytest.mark.parametrize("mirror", [None, 0])
 @pytest.mark.parametrize("kind", ["points", "voxels"])
-def test_volumes_tell_observations_apart_and_every_parameter_learns(kind, generator):
-    decoder, encoder = by_volume(kind, 12, 2, channels=4, hidden=6, half=HALF, generator=generator)
+def test_volumes_tell_observations_apart_and_every_parameter_learns(kind, mirror, generator):
+    sizes = {"channels": 4, "hidden": 6, "half": HALF, "mirror": mirror}
+    decoder, encoder = by_volume(kind, 12, 2, **sizes, generator=generator)
     with torch.no_grad():
         for name, parameter in (*decoder.named_parameters(), *encoder.named_parameters()):
             if name.endswith("second.weight"):

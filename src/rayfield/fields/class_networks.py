@@ -43,14 +43,18 @@ def by_volume(
     channels: int,
     hidden: int,
     half: float,
+    mirror: int | None = None,
     generator: Generator | None,
 ) -> Parts:
     """Decoder and encoder of codes that are volumes over [-half, half]^3 (Peng et al. 2020);
-    `channels` of features, `hidden` of points."""
-    cells = (
-        PointCells(channels, hidden=hidden, half=half, generator=generator)
-        if kind == "points"
-        else VoxelCells(channels, generator=generator)
-    )
+    `channels` of features, `hidden` of points; `mirror`: an axis, see `VolumeEncoder`."""
+
+    def cells() -> nn.Module:
+        if kind == "points":
+            return PointCells(channels, hidden=hidden, half=half, generator=generator)
+        return VoxelCells(channels, generator=generator)
+
+    seen, others = cells(), None if mirror is None else cells()
     decoder = VolumeDecoder(width, blocks, channels=channels, half=half, generator=generator)
-    return decoder, VolumeEncoder(cells, channels, generator=generator)
+    encoder = VolumeEncoder(seen, channels, others=others, mirror=mirror or 0, generator=generator)
+    return decoder, encoder

@@ -81,7 +81,7 @@ class Config:
 
 PRESETS = {
     "laptop": Config(),
-    "local": Config(shapes=4, points=2048, spread=0.1, width=32, volume=16, hidden=32, rate=3e-3),
+    "local": Config(shapes=4, points=4096, spread=0.1, width=32, volume=16, hidden=32, rate=3e-3),
     "paper": Config(
         steps=300_000, shapes=64, points=2048, near=0.0, width=256, blocks=5, code=512, hidden=512,
         channels=32, features=0, rate=1e-4, final_rate=1.0, threshold=0.2,
@@ -101,8 +101,9 @@ def build(cfg: Config, *, generator: Generator) -> OccupancyNetwork:
         single = ResidualDecoder(*size, features=cfg.features, scale=cfg.scale, generator=g)
         return OccupancyNetwork(single, None, threshold=cfg.threshold)
     if cfg.volume and kind != "image":
-        rest = {"channels": cfg.volume, "hidden": cfg.hidden}
-        parts = by_volume(kind, *size, **rest, half=HALF, generator=g)
+        axis = None if cfg.mirror == "none" else "xyz".index(cfg.mirror)
+        each = {"channels": cfg.volume, "hidden": cfg.hidden}
+        parts = by_volume(kind, *size, **each, half=HALF, mirror=axis, generator=g)
     else:
         rest = {"code": cfg.code, "hidden": cfg.hidden, "channels": cfg.channels}
         parts = by_vector(kind, *size, **rest, generator=g)
