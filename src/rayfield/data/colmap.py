@@ -3,7 +3,7 @@
 The poses in images.bin and images.txt are those of the pictures also where rigs and frames were
 estimated (rigs.bin, frames.bin), so these files are not needed. The file test.txt in a model's
 folder, where there is one, lists the pictures held out for test, as the code of 3D Gaussian
-splatting has it.
+splatting has it; val.txt is our own, for those of validation.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from rayfield.data.scene import (
 BINARY = ("cameras.bin", "images.bin", "points3D.bin")
 TEXT = ("cameras.txt", "images.txt", "points3D.txt")
 PLACES = ("sparse", "colmap/sparse")
-HELD_OUT = "test.txt"
 MOST_NAMES = 100_000_000  # bytes
 
 Seen = tuple[Frame, ColmapImage]
@@ -123,7 +122,7 @@ def read(root: Path, model: Model | None = None) -> Capture:
         missing = shortened([image.name for image in images])
         what = f"none of its {len(images)} registered images exists: {missing or 'it lists none'}"
         raise DataError(model.files[1], what, f"put the pictures into {root / 'images'}")
-    seen, held = _held_out(model.folder / HELD_OUT, seen)
+    seen, held = _split(model.folder, seen)
     points = (colmap_text if model.text else colmap_binary).read_points(model.files[2])
     if len(points.ids) == 0:
         notes = (*notes, "the model has no sparse points")
@@ -163,22 +162,25 @@ def _frames(
     return seen, remarks
 
 
-def _held_out(path: Path, seen: list[Seen]) -> tuple[list[Seen], tuple[str, ...]]:
-    """The pictures, those for test that a list of names says, and a note on others in it."""
+def _split(folder: Path, seen: list[Seen]) -> tuple[list[Seen], list[str]]:
+    """The pictures with the splits that lists of names give them, and notes on others there."""
+    wanted = {name: split for split in ("val", "test") for name in _listed(folder / f"{split}.txt")}
+    split = [(replace(f, split=wanted.get(image.name, "train")), image) for f, image in seen]
+    absent = sorted(set(wanted) - {image.name for _, image in seen})
+    if not absent:
+        return split, []
+    return split, [f"{len(absent)} images held out have no pose: {shortened(absent)}"]
+
+
+def _listed(path: Path) -> set[str]:
+    """The names in a list, one a line; none where there is no such file."""
     if not path.is_file():
-        return seen, ()
+        return set()
     try:
         text = contents(path, limit=MOST_NAMES).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise DataError(path, "is not UTF-8", "list the names of the test images") from None
-    wanted = {line.strip() for line in text.splitlines()} - {""}
-    split = [
-        (replace(frame, split="test") if image.name in wanted else frame, image)
-        for frame, image in seen
-    ]
-    absent = sorted(wanted - {image.name for _, image in seen})
-    notes = (f"{path.name} lists {len(absent)} images without pose: {shortened(absent)}",)
-    return split, notes if absent else ()
+        raise DataError(path, "is not UTF-8", "list the names of the held out images") from None
+    return {line.strip() for line in text.splitlines()} - {""}
 
 
 def _sparse(

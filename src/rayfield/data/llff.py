@@ -44,7 +44,7 @@ def read_poses_bounds(path: Path) -> Float[np.ndarray, "N 17"]:
 def camera_of(row: Float[np.ndarray, " 17"], path: Path, name: str) -> Camera:
     """The camera that a row describes, in OpenCV's axes. Raises DataError on impossible values."""
     matrix = row[:15].reshape(3, 5)
-    height, width, focal = matrix[:, 4]
+    height, width, focal = matrix[:, 4].tolist()
     sides = min(width, height), max(width, height)
     if sides[0] < 1 or sides[1] > 1e6 or width % 1 or height % 1 or focal <= 0:
         what = f"image {name!r}: height {height}, width {width}, focal length {focal} are no camera"

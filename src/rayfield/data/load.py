@@ -35,7 +35,7 @@ def load_scene(path: Path, *, downscale: int = 1, masks: MaskUse | None = None) 
     frames, masking = used(capture, masks)
     frames, held = hold_out_test(frames)
     notes = [*capture.notes, *(note for note in (masking, held) if note)]
-    notes.extend(_check_lenses(capture.root, frames))
+    notes.extend(check_lenses(capture.root, frames))
     factor = _affordable(frames, downscale)
     if factor > downscale:
         notes.append(
@@ -78,7 +78,7 @@ def _reduced(frame: Frame, factor: int) -> Frame:
     return replace(frame, camera=small, downscale=factor)
 
 
-def _check_lenses(root: Path, frames: tuple[Frame, ...]) -> list[str]:
+def check_lenses(root: Path, frames: tuple[Frame, ...]) -> list[str]:
     """Notes on odd principal points; DataError for a lens that folds within its picture."""
     notes = []
     for name, camera in {intrinsics(f.camera): (f.name, f.camera) for f in frames}.values():

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
+from rayfield.app.command.convert_verb import Convert
 from rayfield.app.command.display import Display
 from rayfield.app.command.options import Common, Flag, Result, RunArg, Seconds, told
 from rayfield.app.command.process_verb import Process
@@ -211,6 +212,7 @@ VERBS: dict[str, type[Common]] = {
     "eval": Eval,
     "render": Render,
     "export": Export,
+    "convert": Convert,
     "study": Study,
     "info": Info,
     "methods": Methods,
