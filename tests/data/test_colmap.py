@@ -255,7 +255,7 @@ def test_a_list_of_test_images_beside_the_model_is_the_split(capture_dir):
     capture = colmap.read(root)
     held = [frame.name for frame in capture.frames if frame.split == "test"]
     assert held == ["images/img3.png", "images/img5.png"]
-    assert "test.txt lists 1 images without pose: absent.png" in capture.notes
+    assert "1 images held out have no pose: absent.png" in capture.notes
 
 
 def test_the_model_may_lie_where_nerfstudio_keeps_it(capture_dir):

@@ -16,14 +16,15 @@ from jaxtyping import Float
 
 from rayfield.core.types import Camera
 from rayfield.data.rectify import centred, pinhole_within
-from rayfield.data.scene import Ball, Capture, Frame
-from rayfield.data.subject import find_subject
+from rayfield.data.scene import Capture, Frame
+from rayfield.data.subject import Subject, find_subject
 from rayfield.data.writers.target import Target, mask_beside, side_by_side
 from rayfield.math.rays import project
 
 SHARE = 0.1  # per cent of the points, at either end, that are not counted
 FEWEST = 10  # points from which on they tell the depths
 NEAREST = 0.05  # of the distance to the ball's centre
+BEYOND = 4.0  # times as far as its subject's ball a whole scene is taken to reach
 
 
 def fit(cameras: Sequence[Camera]) -> list[Camera]:
@@ -33,13 +34,13 @@ def fit(cameras: Sequence[Camera]) -> list[Camera]:
 
 def write(root: Path, capture: Capture) -> None:
     """Write poses_bounds.npy. Raises OSError, and DataError where no subject can be found."""
-    ball: Ball | None = None
+    subject: Subject | None = None
     rows = []
     for frame in sorted(capture.frames, key=lambda frame: frame.name):
         bounds = frame.bounds or _of_points(capture, frame)
         if bounds is None:
-            ball = ball or find_subject(capture).ball
-            bounds = _of_ball(ball, frame.camera)
+            subject = subject or find_subject(capture)
+            bounds = _of_ball(subject, frame.camera)
         rows.append(_row(frame.camera, bounds))
     np.save(root / "poses_bounds.npy", np.stack(rows))
 
@@ -65,12 +66,16 @@ def _of_points(capture: Capture, frame: Frame) -> tuple[float, float] | None:
     return (float(near), float(far)) if near < far else None
 
 
-def _of_ball(ball: Ball, camera: Camera) -> tuple[float, float]:
-    """The depths between which a ball is, none behind the camera."""
+def _of_ball(subject: Subject, camera: Camera) -> tuple[float, float]:
+    """The depths between which a subject's ball is, none behind the camera; of a whole scene that
+    is not all there is."""
+    ball = subject.ball
     distance = float(np.linalg.norm(ball.centre - camera.pose[:3, 3]))
     depth = float((ball.centre - camera.pose[:3, 3]) @ camera.pose[:3, 2])
     near = max(depth - ball.radius, NEAREST * max(distance, ball.radius))
-    return near, max(depth + ball.radius, 2 * near)
+    beyond = depth + ball.radius
+    far = beyond if subject.cut_out else BEYOND * beyond
+    return near, far if far > near else 2 * near
 
 
 TARGET = Target(write, fit, side_by_side, mask_beside, frozenset({"depths", "masks", "names"}))
