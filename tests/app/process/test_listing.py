@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +49,19 @@ def test_photos_in_folders_of_a_camera_are_found_but_not_hidden_ones(tmp_path):
 def test_no_photos_is_said_and_what_there_is_instead(tmp_path):
     with pytest.raises(DataError, match="holds no photos; put photos there"):
         find_photos(tmp_path)
-    (tmp_path / "a.HEIC").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"1 photos are of a kind that is not read: a\.HEIC"):
+    (tmp_path / "a.DNG").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"1 photos are of a kind that is not read: a\.DNG"):
         find_photos(tmp_path)
     photo(tmp_path / "b.jpg")
-    assert find_photos(tmp_path)[2] == ("1 photos are of a kind that is not read: a.HEIC",)
+    assert find_photos(tmp_path)[2] == ("1 photos are of a kind that is not read: a.DNG",)
+
+
+def test_heic_without_what_reads_it_names_the_command_that_installs_it(tmp_path, monkeypatch):
+    (tmp_path / "a.HEIC").write_bytes(b"x")
+    paths = find_photos(tmp_path)[1]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"a\.HEIC: is HEIC, .*pip install pillow-heif"):
+        check_headers(paths, partial=True)
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path):

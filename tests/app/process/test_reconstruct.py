@@ -290,6 +290,15 @@ def test_photos_of_a_room_give_its_true_cameras(tmp_path, room):
 
 
 @needs_pycolmap
+def test_a_video_that_cannot_be_used_is_one_line(tmp_path):
+    (tmp_path / "clip.mp4").write_text("no video")
+    with pytest.raises(DataError, match=r"clip\.mp4: cannot be read as a video") as caught:
+        process(tmp_path / "clip.mp4", tmp_path / "data")
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@needs_pycolmap
 def test_a_video_of_a_room_gives_poses_along_its_way(tmp_path, room):
     with Video(tmp_path / "room.mp4", fps=10.0) as video:
         for i in range(10):

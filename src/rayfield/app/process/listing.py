@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rayfield.app.process import heic
 from rayfield.core.check import DataError
 from rayfield.data.images import SUFFIXES, image_info
 from rayfield.data.scene import natural_order, shortened
 
-UNREAD = (".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
+READ = (*SUFFIXES, *heic.SUFFIXES)
+UNREAD = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
 
 
 def find_photos(folder: Path) -> tuple[Path, list[Path], tuple[str, ...]]:
@@ -34,7 +36,7 @@ def find_photos(folder: Path) -> tuple[Path, list[Path], tuple[str, ...]]:
 def _pictures_in(root: Path, deep: bool) -> list[Path]:
     """The picture files in a folder, or at any depth; not those in hidden folders."""
     paths = root.rglob("*") if deep else root.iterdir()
-    found = [p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file()]
+    found = [p for p in paths if p.suffix.lower() in READ and p.is_file()]
     seen = [(p, p.relative_to(root)) for p in found]
     shown = [(p, r) for p, r in seen if not any(part.startswith(".") for part in r.parts)]
     return [p for p, r in sorted(shown, key=lambda pair: (natural_order(str(pair[1])), pair[1]))]
@@ -43,7 +45,7 @@ def _pictures_in(root: Path, deep: bool) -> list[Path]:
 def _nothing(folder: Path, others: list[Path]) -> DataError:
     if others:
         return DataError(folder, _unread(others), "convert them to JPEG")
-    fix = f"put photos there ({' '.join(SUFFIXES)}), or give a video file"
+    fix = f"put photos there ({' '.join(READ)}), or give a video file"
     return DataError(folder, "holds no photos", fix)
 
 
@@ -54,11 +56,13 @@ def _unread(others: list[Path]) -> str:
 
 def check_headers(paths: list[Path], *, partial: bool) -> dict[Path, str]:
     """Why pictures cannot be used, by their headers. Raises DataError at the first one, unless
-    `partial` goes on without them."""
+    `partial` goes on without them. HEIC photos are looked at later, by whoever decodes them."""
+    heic.require_heif(paths)
     bad = {}
     for path in paths:
         try:
-            image_info(path)
+            if not heic.is_heic(path):
+                image_info(path)
         except DataError as error:
             if not partial:
                 raise _left_out(error) from None

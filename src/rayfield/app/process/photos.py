@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
+from rayfield.app.process import heic
 from rayfield.data.images import FORMATS, ORIENTATION_TAG, read_image
 
 EXIF_BLOCK, FOCAL_35, MODEL_TAG = 0x8769, 0xA405, 0x0110
@@ -28,7 +30,7 @@ TURNS = {
 }
 KEPT = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
 KEPT_MODES = ("L", "LA", "RGB", "RGBA")
-LOSSY = ("JPEG", "WEBP", "AVIF")
+LOSSY = ("JPEG", "WEBP", "AVIF", heic.FORMAT)
 QUALITY = 95
 
 
@@ -59,9 +61,7 @@ def prepare(path: Path, name: str, folder: Path, *, turn: bool = True) -> Pictur
 
     With `turn` False the pixels stay as they are stored. Raises DataError if it cannot be decoded.
     """
-    pixels = read_image(path)
-    with Image.open(path, formats=FORMATS) as image:
-        kind, mode = image.format or "", image.mode
+    pixels, kind, mode = _decoded(path)
     exif = read_exif(path)
     turned = TURNS.get(exif.orientation)
     same = turned is None and mode in KEPT_MODES and path.suffix.lower() in KEPT.get(kind, ())
@@ -80,6 +80,15 @@ def prepare(path: Path, name: str, folder: Path, *, turn: bool = True) -> Pictur
     return Picture(target.relative_to(folder).as_posix(), width, height, focal, lens)
 
 
+def _decoded(path: Path) -> tuple[UInt8[np.ndarray, "H W C"], str, str]:
+    """A photo's pixels as stored, and the kind and mode of its file. Raises DataError."""
+    if heic.is_heic(path):
+        return heic.read_heic(path), heic.FORMAT, ""
+    pixels = read_image(path)
+    with Image.open(path, formats=FORMATS) as image:
+        return pixels, image.format or "", image.mode
+
+
 def _write(picture: Image.Image, target: Path, *, lossy: bool) -> Path:
     """Save as JPEG what was JPEG-like without alpha, else as PNG; a suffix is added if need be."""
     jpeg = lossy and picture.mode == "RGB"
@@ -95,8 +104,9 @@ def _write(picture: Image.Image, target: Path, *, lossy: bool) -> Path:
 
 def read_exif(path: Path) -> Exif:
     """The EXIF block of a picture; what is missing, damaged or out of range counts as not there."""
+    formats = (heic.FORMAT,) if heic.is_heic(path) else FORMATS
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=formats) as image:
             if image.format == "PNG" and "exif" not in image.info:
                 return Exif()  # getexif would decode the whole picture to look behind it
             block = image.getexif()

@@ -20,11 +20,10 @@ from rayfield import __version__
 from rayfield.app.command.display import Display
 from rayfield.app.process import outcome as told
 from rayfield.app.process.job import Job, Settings
-from rayfield.app.process.listing import check_headers, find_photos
+from rayfield.app.process.listing import READ, check_headers, find_photos
 from rayfield.app.process.outcome import Outcome
 from rayfield.app.process.supervised import supervise
 from rayfield.core.check import DataError, RayfieldError, UsageError
-from rayfield.data.images import SUFFIXES
 from rayfield.train.files import sync_folder, write_json
 from rayfield.train.interrupt import Interrupted
 from rayfield.train.lock import LOCK, locked
@@ -74,7 +73,7 @@ def _check(source: Path, out: Path, settings: Settings, *, force: bool) -> None:
         raise DataError(source, "does not exist", "give a folder of photos, or a video file")
     if not (source.is_dir() or source.is_file()):
         raise DataError(source, "is neither a folder nor a file", "give photos, or a video file")
-    if source.suffix.lower() in SUFFIXES and source.is_file():
+    if source.suffix.lower() in READ and source.is_file():
         raise DataError(source, "is one picture", "give the folder of all photos of the scene")
     if not 0 < settings.least <= 1:
         raise UsageError(f"--min-registered {settings.least:g}: give a share, above 0 and up to 1")
