@@ -11,9 +11,10 @@ from scipy.sparse.linalg import splu
 def adjacency(faces: Int[np.ndarray, "F 3"], vertices: int) -> csc_array:
     """1 where two vertices share an edge, sparse [V V]."""
     pairs = np.concatenate([faces[:, (0, 1)], faces[:, (1, 2)], faces[:, (2, 0)]]).astype(np.int64)
-    both = np.concatenate([pairs, pairs[:, ::-1]])
-    a, b = np.unique(both, axis=0).T
-    return csc_array((np.ones(len(a)), (a, b)), shape=(vertices, vertices))
+    a, b = np.concatenate([pairs, pairs[:, ::-1]]).T
+    links = csc_array((np.ones(len(a)), (a, b)), shape=(vertices, vertices))  # sums what is twice
+    links.data[:] = 1.0
+    return links
 
 
 def uniform_laplacian(faces: Int[np.ndarray, "F 3"], vertices: int) -> csc_array:

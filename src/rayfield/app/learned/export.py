@@ -19,9 +19,10 @@ from rayfield.app.drawing.figures import bytes_of
 from rayfield.app.drawing.surfaces import surface_mesh, without_crumbs
 from rayfield.app.learned import cameras as cams
 from rayfield.app.learned.field import TrainedField
+from rayfield.app.learned.hidden import span_hidden
 from rayfield.app.learned.meshfile import save_mesh
 from rayfield.core.check import UsageError
-from rayfield.core.types import Mesh, PointCloud
+from rayfield.core.types import Camera, Mesh, PointCloud
 from rayfield.geometry.marching import Search, extract
 from rayfield.geometry.mesh import transform, vertex_normals
 from rayfield.geometry.meshio import check_target
@@ -130,6 +131,7 @@ def surface(
     else:
         value = value if field.traits.bounded else cut_to_ball(value)
         mesh, level = surface_mesh(value, meshing.resolution, progress=progress, notes=notes), 0.0
+        mesh = span_hidden(mesh, photos_of(field), notes)
     return replace(mesh, colors=vertex_colors(field, mesh, color)), level
 
 
@@ -204,11 +206,17 @@ def cut_to_ball(value: PointFn) -> PointFn:
     return inside
 
 
+def photos_of(field: TrainedField) -> list[Camera]:
+    """The cameras of the training photos, in the scene's frame."""
+    matrix = field.world_from_scene
+    cameras = [found.camera for found in field.split("train")]
+    return [replace(camera, pose=cams.to_scene(camera.pose, matrix)) for camera in cameras]
+
+
 def vertex_colors(field: TrainedField, mesh: Mesh, color: ColorFn) -> UInt8[np.ndarray, "V 3"]:
     """The colour of every vertex seen from amid the photos that face it most squarely."""
     assert mesh.normals is not None
-    matrix = field.world_from_scene
-    eyes = np.stack([cams.to_scene(c.camera.pose, matrix)[:3, 3] for c in field.split("train")])
+    eyes = np.stack([photo.pose[:3, 3] for photo in photos_of(field)])
     found = np.empty((len(mesh.vertices), 3), np.float32)
     for first in range(0, len(found), COLOR_CHUNK):
         part = slice(first, first + COLOR_CHUNK)
