@@ -42,3 +42,5 @@ def test_rays_beside_the_cube_teach_nothing(generator, photo_of_a_ball):
 def test_photos_without_masks_are_refused():
     with pytest.raises(UsageError, match="idr needs photos with alpha or masks"):
         idr.adapt(idr.Config(), OBJECT._replace(bounded=False, alpha=False))
+    with pytest.raises(UsageError, match="takes 3 training photos or more"):
+        idr.adapt(idr.Config(), OBJECT._replace(images=1))

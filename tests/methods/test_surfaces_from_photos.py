@@ -9,14 +9,18 @@ import pytest
 import torch
 
 from rayfield.app.catalogue import load_method
-from rayfield.core.types import SceneTraits
+from rayfield.core.check import UsageError
+from rayfield.core.types import RayBatch, SceneTraits
 from rayfield.math.density import laplace_depth, neus_alpha, occupancy
+from rayfield.objectives.photometric import psnr
 from rayfield.render.growth import SHARPENED
+from rayfield.train.optim import Adam
 
 NAMES = ("neus", "volsdf", "unisurf")
 OBJECT = SceneTraits(bounded=True, alpha=True, images=3, near=0.05)
 SMALL = {"steps": 150, "levels": 4, "entries": 1 << 12, "finest": 64, "width": 32,
          "samples": 1 << 12, "occupancy": 32, "step": 1 / 32}  # fmt: skip
+DARKER = 0.45  # so that no photo is too bright
 each_method = pytest.mark.parametrize("name", NAMES)
 
 
@@ -66,6 +70,57 @@ def test_schedules_begin_blurred_and_coarse_and_end_sharp_and_fine(photo_of_a_ba
         if name == "unisurf":
             assert halves[0] == pytest.approx(cfg.wide / 2, rel=1e-4)
             assert halves[2] == halves[3] == pytest.approx(cfg.narrow / 2, rel=1e-4)
+
+
+def exposed_photos(photo, n: int, seed: int, gains) -> RayBatch:
+    """The ball, darker, in photos taken mostly from six sides, each as bright as its gain says."""
+    batch = photo(n, seed)
+    sides = torch.cat([batch.rays.origins, -batch.rays.origins], -1).softmax(-1)
+    image = sides.multinomial(1, generator=torch.Generator().manual_seed(seed))[:, 0]
+    rgb = DARKER * batch.rgba[:, :3] * gains[image]
+    return RayBatch(batch.rays._replace(image=image), torch.cat([rgb, batch.rgba[:, 3:]], -1))
+
+
+def seen_and_gains(method, cfg, photo, *, gains) -> tuple[float, torch.Tensor | None]:
+    """PSNR on photos of gain 1 after training on those of `gains`, and what gains were found."""
+    generator = torch.Generator().manual_seed(0)
+    model = method.build(cfg, generator=generator)
+    optimiser = Adam(method.param_groups(model, cfg))
+    for step in range(cfg.steps):
+        batch = exposed_photos(photo, method.batch_size(model, cfg), step, gains)
+        sum(method.loss(model, batch, cfg, step, generator=generator).values()).backward()
+        optimiser.step(method.lr_factor(cfg, step, step / cfg.steps))
+    held = photo(1500, 9999)
+    with torch.no_grad():
+        out = method.render(model, held.rays, cfg, background=torch.zeros(3))
+    return float(psnr(out.color[:, None], DARKER * held.rgba[:, None, :3])), model.log_gains
+
+
+@each_method
+def test_exposures_are_recovered_and_other_views_are_shown_better(name, photo_of_a_ball):
+    """Up to scale, of every photo and colour."""
+    method = load_method(name)
+    cfg = replace(method.Config(), **SMALL, exposure=True, exposure_rate=3e-2)
+    cfg = method.adapt(cfg, OBJECT._replace(images=6))
+    logs = 0.35 * torch.randn(6, 3, generator=torch.Generator().manual_seed(3))
+    logs -= logs.mean(dim=0)
+    better, found = seen_and_gains(method, cfg, photo_of_a_ball, gains=logs.exp())
+    assert found is not None
+    found = found.detach() - found.detach().mean(dim=0)
+    assert (found - logs).abs().mean() < 0.04
+    assert better > 34
+    if name == NAMES[0]:  # the others are as far behind, 31 dB
+        cfg = replace(cfg, exposure=False)
+        plain, nothing = seen_and_gains(method, cfg, photo_of_a_ball, gains=logs.exp())
+        assert nothing is None
+        assert better > plain + 3
+
+
+@each_method
+def test_fewer_than_three_photos_are_refused(name):
+    method = load_method(name)
+    with pytest.raises(UsageError, match="3 training photos or more, and there are 2 beside"):
+        method.adapt(method.Config(), OBJECT._replace(images=2))
 
 
 def test_volsdf_learns_a_factor_of_its_width_but_none_below_the_sharpest():

@@ -90,6 +90,25 @@ def test_looking_with_gradients_sees_what_is_seen_without():
     assert seen.gradient.requires_grad
 
 
+def test_exposures_show_in_training_and_not_in_views():
+    subject, rays = made(), rays_towards(2.0, 40)
+    seeing = {"samples": 4096, "cutoff": 0.0}
+    marching = Marching(1 / 32, RULE)
+
+    def looked() -> Rendered:
+        return subject.look(
+            rays, marching, generator=torch.Generator().manual_seed(0), **seeing
+        ).rendered
+
+    plain, view = looked(), subject.see(rays, marching, background=torch.ones(3))
+    subject.log_gains = torch.nn.Parameter(torch.tensor([[1.0, 0.0, -1.0], [-1.0, 0.0, 1.0]]))
+    again = subject.see(rays, marching, background=torch.ones(3))
+    torch.testing.assert_close(again.color, view.color)
+    gains = torch.tensor([1.0, 0.0, -1.0]).exp()
+    torch.testing.assert_close(looked().color, plain.color * gains)
+    torch.testing.assert_close(looked().opacity, plain.opacity)
+
+
 def test_the_next_batch_has_as_many_rays_as_give_the_samples_wanted():
     subject, rays = made(), rays_towards(2.0)
     look = partial(subject.look, rays, Marching(1 / 128, RULE), cutoff=1e-4)

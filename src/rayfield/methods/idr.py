@@ -28,6 +28,7 @@ from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.surface import SurfaceField
 from rayfield.objectives.surface_photos import shape_terms
 from rayfield.render import meeting
+from rayfield.render.growth import check_photos
 from rayfield.render.surface import Tracing
 
 
@@ -67,9 +68,10 @@ PRESETS = {"fast": Config()}
 
 
 def adapt(cfg: Config, traits: SceneTraits) -> Config:
-    """No setting follows from the scene. Raises UsageError for photos without masks."""
+    """No setting follows from the scene. Raises UsageError for photos without masks, or few."""
     if not traits.bounded:
         raise UsageError("idr needs photos with alpha or masks; try neus, or --masks cut")
+    check_photos(traits)
     return cfg
 
 

@@ -22,6 +22,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.fields.exposure import exposed, log_gains
 from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
 from rayfield.render import radiance
@@ -90,7 +91,7 @@ class Model(nn.Module):
         )  # fmt: skip
         self.field = RadianceField(grid, cfg.width, generator=generator)
         self.occupancy = OccupancyGrid(cfg.occupancy, contracted=cfg.contracted)
-        self.log_exposure = nn.Parameter(torch.zeros(cfg.images if cfg.exposure else 0, 3))
+        self.log_exposure = log_gains(cfg.images if cfg.exposure else 0)
         self.rays: Tensor
         self.register_buffer("rays", torch.tensor(512.0))
 
@@ -148,9 +149,7 @@ def loss(
     used = len(out.opacity)
     rgb, alpha = batch.rgba[:used].split((3, 1), dim=-1)
     background = torch.rand(used, 3, generator=generator).to(rgb.device)
-    color = out.color
-    if cfg.exposure:
-        color = color * torch.exp(model.log_exposure[batch.rays.image[:used]])
+    color = exposed(out.color, model.log_exposure, batch.rays.image[:used])
     color = color + background * (1 - out.opacity[:, None])
     target = rgb * alpha + background * (1 - alpha)
     terms = {"mse": (color - target).square().mean()}

@@ -9,7 +9,8 @@ sharpens by a schedule; the paper's logits are free. At `fast` a hash grid (`fie
 instead of networks, and samples in front of the interval near the surface alone. Smoothness
 compares gradients at samples, not normals at roots. Where photos have alpha: masks, and a random
 background. What is behind the subject's ball is a radiance field in contracted space.
-Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes between photos.
+Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes in other ways
+than brightness (`exposure`).
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from typing import Any
 from torch import Generator, Tensor
 from torch.nn.functional import softplus
 
-from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.core.types import FromData, RayBatch, Rays, Rendered
 from rayfield.objectives.surface_photos import photo_terms, shape_terms
 from rayfield.render.dense import even_places
 from rayfield.render.growth import (
+    adapt,
     advance,
     batch_size,
     blurred_sphere,
@@ -79,6 +81,9 @@ class Config:
     alpha: FromData[bool] = True
     backdrop: FromData[bool] = False
     ball: FromData[float] = 1.0
+    images: FromData[int] = 1
+    exposure: bool = False  # learn a colour gain for each photo
+    exposure_rate: float = 1e-3
 
 
 _PAPER = Config(
@@ -93,12 +98,6 @@ _LAPTOP = replace(
 PRESETS = {"fast": Config(), "laptop": _LAPTOP, "paper": _PAPER}
 
 
-def adapt(cfg: Config, traits: SceneTraits) -> Config:
-    """Settings that follow from the scene."""
-    ball = 1.0 if traits.bounded else traits.ball
-    return replace(cfg, alpha=traits.alpha, backdrop=not traits.bounded, ball=ball)
-
-
 def build(cfg: Config, *, generator: Generator) -> Subject:
     """The untrained model: a sphere."""
     return blurred_sphere(cfg, even_places, generator=generator)
@@ -106,7 +105,7 @@ def build(cfg: Config, *, generator: Generator) -> Subject:
 
 def param_groups(model: Subject, cfg: Config) -> list[dict[str, Any]]:
     """Parameters and their rates."""
-    return groups(model, cfg.rate)
+    return groups(model, cfg.rate, exposure_rate=cfg.exposure_rate)
 
 
 def loss(

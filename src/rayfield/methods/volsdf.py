@@ -10,7 +10,8 @@ levels added on the way, and even cells within `reach` widths of the surface ins
 bounded error, which `laptop` and `paper` have. Density is integrated exactly over cells. A bending
 term smooths. Where photos have alpha: masks, and a random background. What is behind the subject's
 ball is a radiance field in contracted space.
-Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes between photos.
+Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes in other ways
+than brightness (`exposure`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from typing import Any
 
 from torch import Generator, Tensor
 
-from rayfield.core.types import FromData, RayBatch, Rays, Rendered, SceneTraits
+from rayfield.core.types import FromData, RayBatch, Rays, Rendered
 from rayfield.math.density import laplace_depth
 from rayfield.objectives.surface_photos import photo_terms, shape_terms
 from rayfield.render.dense import bounded_places
 from rayfield.render.growth import (
+    adapt,
     advance,
     batch_size,
     blurred_sphere,
@@ -79,6 +81,9 @@ class Config:
     alpha: FromData[bool] = True
     backdrop: FromData[bool] = False
     ball: FromData[float] = 1.0
+    images: FromData[int] = 1
+    exposure: bool = False  # learn a colour gain for each photo
+    exposure_rate: float = 1e-3
 
 
 _PAPER = Config(
@@ -92,12 +97,6 @@ _LAPTOP = replace(
 PRESETS = {"fast": Config(), "laptop": _LAPTOP, "paper": _PAPER}
 
 
-def adapt(cfg: Config, traits: SceneTraits) -> Config:
-    """Settings that follow from the scene."""
-    ball = 1.0 if traits.bounded else traits.ball
-    return replace(cfg, alpha=traits.alpha, backdrop=not traits.bounded, ball=ball)
-
-
 def build(cfg: Config, *, generator: Generator) -> Subject:
     """The untrained model: a sphere."""
     return blurred_sphere(cfg, bounded_places, learned=True, generator=generator)
@@ -105,7 +104,8 @@ def build(cfg: Config, *, generator: Generator) -> Subject:
 
 def param_groups(model: Subject, cfg: Config) -> list[dict[str, Any]]:
     """Parameters and their rates."""
-    return groups(model, cfg.rate, factor_rate=cfg.factor_rate)
+    rates = {"factor_rate": cfg.factor_rate, "exposure_rate": cfg.exposure_rate}
+    return groups(model, cfg.rate, **rates)
 
 
 def loss(

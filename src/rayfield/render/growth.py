@@ -8,11 +8,14 @@ arXiv:2306.03092, Sec. 3.2), with the width of the surface tied to it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor
 
+from rayfield.core.check import UsageError
+from rayfield.core.types import SceneTraits
 from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
 from rayfield.fields.surface import SurfaceField
@@ -22,6 +25,7 @@ from rayfield.render.subject import Subject
 
 BASE, FIRST_LEVELS = 16, 2  # the coarsest resolution, and how many levels are on at the start
 BACKDROP_WIDTH = 64
+FEWEST_PHOTOS = 3
 GROWN, SHARPENED = 0.5, 0.7  # parts of the steps until all levels are on, the width is `sharp`
 ADAM = {"betas": (0.9, 0.99), "eps": 1e-15}
 
@@ -33,7 +37,8 @@ class Plan(Protocol):
     Without `layers`, `levels` of grids with tables of `entries`, up to `finest`; else networks of
     so many, and `color_layers`, and `rays` a step. `width` of the networks; `radius` of the sphere
     to start from; `occupancy` cells a side; the surface's width falls from `blurred` to `sharp`
-    over most of `steps`, and is looked for within `reach` widths.
+    over most of `steps`, and is looked for within `reach` widths. With `exposure`, each of the
+    `images` has its own.
     """
 
     @property
@@ -66,6 +71,10 @@ class Plan(Protocol):
     def ball(self) -> float: ...
     @property
     def backdrop(self) -> bool: ...
+    @property
+    def exposure(self) -> bool: ...
+    @property
+    def images(self) -> int: ...
 
 
 @runtime_checkable
@@ -76,6 +85,22 @@ class Pace(Protocol):
     def warmup(self) -> int: ...
     @property
     def final_rate(self) -> float: ...
+
+
+def check_photos(traits: SceneTraits) -> None:
+    """Raise UsageError where there are too few photos for a surface."""
+    if traits.images < FEWEST_PHOTOS:
+        raise UsageError(
+            f"a surface takes {FEWEST_PHOTOS} training photos or more, and there are "
+            f"{traits.images} beside those held out for test; add photos from other sides"
+        )
+
+
+def adapt(cfg: Any, traits: SceneTraits) -> Any:
+    """Settings that follow from the scene. Raises UsageError for less than three photos."""
+    check_photos(traits)
+    ball, backdrop = (1.0, False) if traits.bounded else (traits.ball, True)
+    return replace(cfg, alpha=traits.alpha, backdrop=backdrop, ball=ball, images=traits.images)
 
 
 def blurred_sphere(
@@ -107,6 +132,7 @@ def blurred_sphere(
         learned=learned,
         backdrop=backdrop,
         dense=Dense(places, plan.rays) if plan.layers else None,
+        photos=plan.images if plan.exposure else 0,
     )
 
 
@@ -132,11 +158,15 @@ def batch_size(model: Subject, cfg: Plan) -> int:
     return int(model.rays)
 
 
-def groups(model: Subject, rate: float, *, factor_rate: float = 0.0) -> list[dict[str, Any]]:
-    """Parameters and their rates; `factor_rate`: that of a factor on the width, if there is one."""
+def groups(
+    model: Subject, rate: float, *, factor_rate: float = 0.0, exposure_rate: float = 0.0
+) -> list[dict[str, Any]]:
+    """Parameters and their rates; `factor_rate`: that of a factor on the width, `exposure_rate`:
+    that of the photos' exposures, if there are any."""
     tables = {"params": model.tables(), "lr": rate, "sparse": True}
     found = [tables, {"params": model.matrices(), "lr": rate}]
-    found += [{"params": model.factors(), "lr": factor_rate}] if factor_rate else []
+    for parameter, own in ((model.log_factor, factor_rate), (model.log_gains, exposure_rate)):
+        found += [{"params": [parameter], "lr": own}] if parameter is not None and own else []
     return [group | ADAM for group in found]
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from rayfield.core.types import Rays, Rendered
+from rayfield.fields.exposure import exposed, log_gains
 from rayfield.fields.radiance import RadianceField
 from rayfield.fields.sdf_grid import Distance
 from rayfield.fields.surface import SurfaceField
@@ -49,7 +50,7 @@ class Subject(nn.Module):
 
     `ball` is the radius, in scene units, of the ball that the subject lies in; all other lengths
     are in radii of the ball. `width` is that of the surface: how far light gets into it, about; a
-    `learned` factor may be on it.
+    `learned` factor may be on it. `photos`: how many have exposures of their own.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Subject(nn.Module):
         learned: bool = False,
         backdrop: RadianceField | None = None,
         dense: Dense | None = None,
+        photos: int = 0,
     ) -> None:
         super().__init__()
         self.field, self.backdrop, self.ball = field, backdrop, ball
@@ -71,6 +73,7 @@ class Subject(nn.Module):
         self.rays: Tensor
         self.register_buffer("log_width", torch.tensor(math.log(width)))
         self.log_factor = nn.Parameter(torch.zeros(())) if learned else None
+        self.log_gains = log_gains(photos) if photos else None
         self.dense = dense
         self.register_buffer("rays", torch.tensor(float(dense.rays) if dense else 512.0))
 
@@ -84,10 +87,6 @@ class Subject(nn.Module):
         """`width`, with the factor's gradient."""
         factor = self.log_factor
         return (self.log_width if factor is None else self.log_width + factor).exp()
-
-    def factors(self) -> list[nn.Parameter]:
-        """The factor on the width, if it is learned."""
-        return [] if self.log_factor is None else [self.log_factor]
 
     def set_width(self, width: float) -> None:
         """The width before the factor."""
@@ -148,6 +147,7 @@ class Subject(nn.Module):
         )
         rays = Rays(*(x[:used] for x in rays))
         rendered = shell.composited(front, self.behind(rays, jitter=jitter[:used]))
+        rendered = rendered._replace(color=exposed(rendered.color, self.log_gains, rays.image))
         gradient = found.gradient
         return Seen(rendered, gradient, gradient[chosen], gradient[n : n + len(chosen)])
 
