@@ -160,6 +160,27 @@ def read_image(
     return pixels if downscale == 1 else shrink(pixels, downscale)
 
 
+def glance(path: Path, *, side: int, size: tuple[int, int]) -> UInt8[np.ndarray, "H W C"]:
+    """An image file at a small size, RGB or RGBA: its longer side is `side` or up to twice that.
+
+    Where the file is smaller, it is as it is. JPEG is decoded no finer than needed. `size` is the
+    (width, height) of the whole picture: it is turned as EXIF asks if only so it has that shape.
+    Raises DataError as `read_image` does.
+    """
+    with _open(path) as image:
+        try:
+            if image.format == "JPEG":
+                part = side / max(image.size)
+                image.draft("RGB", (int(image.width * part) + 1, int(image.height * part) + 1))
+            image.load()
+            if (image.width < image.height) != (size[0] < size[1]) and _exif_swaps(image):
+                image = ImageOps.exif_transpose(image)
+        except Exception as error:  # as in _open
+            raise _damaged(path, error) from None
+        pixels = _pixels(path, image)
+    return shrink(pixels, max(1, max(pixels.shape[:2]) // side))
+
+
 def _fits(stored: tuple[int, int], size: tuple[int, int], downscale: int) -> bool:
     return (stored[0] // downscale, stored[1] // downscale) == size
 

@@ -93,7 +93,7 @@ def remarks_on(views: Sequence[View], root: Path, ball: Ball | None) -> list[str
             f"{len(views) - len(shown)} of {len(views)} images show nothing of the subject"
         )
     share = float(np.mean([(view.alpha >= SOLID).mean() for view in views]))
-    inverted = bool(np.mean([_inverted(view.alpha) for view in shown]) > 0.5)
+    inverted = bool(np.mean([looks_inverted(view.alpha) for view in shown]) > 0.5)
     if inverted:
         notes.append(
             "masks are white around and black in the middle: invert them if they are inverted, "
@@ -105,7 +105,7 @@ def remarks_on(views: Sequence[View], root: Path, ball: Ball | None) -> list[str
             "white marks the subject; if it is so small, crop the images and correct the cameras"
         )
     if ball is not None:
-        outside = float(np.mean([_outside(view, ball) for view in shown]))
+        outside = float(np.mean([share_outside(view, ball) for view in shown]))
         if outside > LOST and not inverted:
             what = f"{outside:.0%} of the subject's pixels look past the ball that scale_mat gives"
             fix = "give the scale_mat of these cameras, or none: then silhouettes tell the ball"
@@ -125,7 +125,7 @@ def remarks_on(views: Sequence[View], root: Path, ball: Ball | None) -> list[str
     return notes
 
 
-def _inverted(alpha: UInt8[np.ndarray, "H W"]) -> bool:
+def looks_inverted(alpha: UInt8[np.ndarray, "H W"]) -> bool:
     """Whether a mask is white along its border and has much black in its middle."""
     solid = alpha >= SOLID
     border = np.concatenate([solid[0], solid[-1], solid[:, 0], solid[:, -1]])
@@ -133,7 +133,7 @@ def _inverted(alpha: UInt8[np.ndarray, "H W"]) -> bool:
     return bool(border.mean() > 0.95 and solid[h : 3 * h, w : 3 * w].mean() < 0.75)
 
 
-def _outside(view: View, ball: Ball) -> float:
+def share_outside(view: View, ball: Ball) -> float:
     """The part of the subject's pixels whose rays miss a ball."""
     row, column = np.nonzero(view.alpha >= SOLID)
     step = max(1, len(row) // CHECKED)

@@ -58,7 +58,7 @@ def read(root: Path, path: Path) -> Capture:
     points, sparse, remark = _points(root, path, document)
     notes += [remark] if remark else []
     ball = listing.ball
-    undo = _undo(path, document)
+    undo = world_from_file(path, document)
     if not np.array_equal(undo, np.eye(4)):
         notes.append(UNDONE)
         frames = tuple(_moved(frame, undo) for frame in frames)
@@ -112,8 +112,8 @@ def _points(
     return raw.vertices[usable], Sparse(colors), None
 
 
-def _undo(path: Path, document: Json) -> Matrix:
-    """world_from_file: the similarity that undoes what the writer of the file applied.
+def world_from_file(path: Path, document: Json) -> Matrix:
+    """The similarity that undoes what the writer of the file applied.
 
     Raises DataError for what is none.
     """

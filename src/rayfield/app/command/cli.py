@@ -85,7 +85,7 @@ def _run(words: list[str]) -> int:
         logger.removeHandler(handler)
         display.close()
     print(json.dumps(result.values, allow_nan=False) if verb.json else result.text, flush=True)
-    return 0
+    return result.code
 
 
 def parse(words: list[str]) -> Common:

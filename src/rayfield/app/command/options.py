@@ -27,10 +27,11 @@ RunArg = Annotated[Positional[Path], arg(metavar="RUN")]
 
 
 class Result(NamedTuple):
-    """What a verb found: for `--json`, and as text for people."""
+    """What a verb found: for `--json`, and as text for people; and the exit code."""
 
     values: dict[str, Any]
     text: str
+    code: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

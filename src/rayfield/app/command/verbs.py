@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
+from rayfield.app.command.check_verb import Check
 from rayfield.app.command.convert_verb import Convert
 from rayfield.app.command.display import Display
 from rayfield.app.command.options import Common, Flag, Result, RunArg, Seconds, told
@@ -207,6 +208,7 @@ class Demo(Common):
 VERBS: dict[str, type[Common]] = {
     "demo": Demo,
     "process": Process,
+    "check": Check,
     "train": Train,
     "resume": Resume,
     "eval": Eval,
