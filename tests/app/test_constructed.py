@@ -53,6 +53,12 @@ def test_eval_verifies_and_info_tells_it(run, capsys, monkeypatch):
     assert "sign_errors 0" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("words", [["--split", "val"], ["--save-renders"]])
+def test_what_is_for_photos_is_refused(words, run, capsys):
+    assert cli.main(["eval", str(run), *words]) == 2
+    assert f"{' '.join(words)} is for runs that learned from photos" in capsys.readouterr().err
+
+
 def test_export_is_in_the_frame_of_the_file_and_exact_on_flat_faces(run, capsys, tmp_path):
     file = tmp_path / "l.ply"
     assert cli.main(["export", str(run), "-o", str(file), "--resolution", "48"]) == 0

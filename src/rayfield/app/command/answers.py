@@ -40,6 +40,11 @@ def evaluate(
         learned, TrainedPicture | TrainedSurface | TrainedGeometry | TrainedField
     ):
         raise UsageError("--reference is for runs that learned one picture or a surface")
+    if not isinstance(learned, TrainedField | TrainedClass):
+        if split != "test":
+            raise UsageError(f"--split {split} is for runs that learned from photos; leave it out")
+        if save_renders:
+            raise UsageError("--save-renders is for runs that learned from photos; leave it out")
     if isinstance(learned, TrainedField):
         found = evaluate_field(
             learned, split=split, save_renders=save_renders, reference=reference, progress=progress
