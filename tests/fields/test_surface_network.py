@@ -80,6 +80,12 @@ def test_colour_depends_on_point_direction_normal_and_code():
     assert all((field.color(*other) - color).abs().max() > 1e-3 for other in others)
 
 
+@pytest.mark.parametrize("sizes", [(39, 4, 2), (64, 0, 2), (64, 4, 0)])
+def test_sizes_that_make_no_network_are_refused(sizes):
+    with pytest.raises(ValueError, match="width more than 39"):
+        SurfaceNetwork(*sizes, radius=0.3)
+
+
 def test_published_sizes():
     """8 x 256 units with 39 inputs and a code of 256, and 4 x 256 for colour."""
     field = SurfaceNetwork(256, 8, 4, radius=0.25, generator=torch.Generator().manual_seed(0))

@@ -44,6 +44,11 @@ class SurfaceNetwork(nn.Module):
         super().__init__()
         start = Start(radius=SIDE * radius, normed=True)
         encoded = 3 * (1 + 2 * BANDS)
+        if min(layers, color_layers) < 1 or width <= encoded:
+            raise ValueError(
+                f"layers and color_layers must be 1 or more, and width more than {encoded}, the "
+                f"numbers that join again (found {layers}, {color_layers}, {width})"
+            )
         self.geometry = GeometricMLP(
             width, layers, skips=(max(1, layers // 2),), start=start, inputs=encoded,
             generator=generator,
