@@ -76,6 +76,8 @@ def main() -> None:
     arguments.add_argument("scene", nargs="?", choices=("ngp_fox", "colmap_cup"), default="ngp_fox")
     arguments.add_argument("--video", type=float, metavar="FPS", help="from an MP4 of the photos")
     arguments.add_argument("--camera", choices=("auto", "single", "per-image"), default="auto")
+    matching = ("auto", "sequential", "exhaustive")
+    arguments.add_argument("--matching", choices=matching, default="auto")
     arguments.add_argument("--steps", type=int, help="train on both sets of poses for so long")
     arguments.add_argument("--downscale", type=int, default=1, help="for that training")
     arguments.add_argument("--keep", type=Path, metavar="DATA", help="keep the data set there")
@@ -96,13 +98,13 @@ def print_figures(args: Namespace, folder: Path) -> None:
     found = process(
         source,
         data,
-        Settings(camera=args.camera),
+        Settings(camera=args.camera, matching=args.matching),
         threads=available_cores(),
         force=True,
         display=Plain(),
     )
     figures = [
-        Figure("images with a pose", 100 * found["registered"] / len(photos), "%", 95),
+        Figure("images with a pose", 100 * found["registered"] / found["total"], "%", 95),
         Figure("seconds", found["seconds"], "s"),
         Figure("mean reprojection error", found["error"], "px"),
         *distances(*compared(args.scene, data, names)),

@@ -36,18 +36,16 @@ def pose(index: int, count: int) -> np.ndarray:
     return matrix
 
 
-def draw(matrix: np.ndarray, walls: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+def draw(matrix: np.ndarray, walls: list[np.ndarray], focal: float) -> np.ndarray:
     """What a camera sees: the nearest of the three planes through the origin, on every pixel."""
-    width, height = size
-    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    scale = max(size) / WIDTH * FOCAL
-    rays = np.stack([(x - width / 2) / scale, (y - height / 2) / scale, np.ones_like(x)], -1)
+    x, y = np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5)
+    rays = np.stack([(x - WIDTH / 2) / focal, (y - HEIGHT / 2) / focal, np.ones_like(x)], -1)
     rays = rays @ matrix[:3, :3].T
     with np.errstate(divide="ignore"):
         distance = np.where(rays < 0, -matrix[:3, 3] / rays, np.inf)
     axis = distance.argmin(-1)
     hit = matrix[:3, 3] + rays * distance.min(-1)[..., None]
-    picture = np.zeros((height, width))
+    picture = np.zeros((HEIGHT, WIDTH))
     for plane, wall in enumerate(walls):
         own = axis == plane
         at = np.delete(hit[own], plane, axis=1).T / ROOM * len(wall)
@@ -61,17 +59,19 @@ class Room:
     def __init__(self) -> None:
         self.walls = textures()
 
-    def picture(
-        self, index: int, count: int, size: tuple[int, int] = (WIDTH, HEIGHT)
-    ) -> np.ndarray:
+    def picture(self, index: int, count: int, focal: float = FOCAL) -> np.ndarray:
         """What camera `index` of `count` sees."""
-        return draw(pose(index, count), self.walls, size)
+        return draw(pose(index, count), self.walls, focal)
 
-    def photos(self, folder: Path, count: int) -> np.ndarray:
-        """Write a photo of each camera: 00.jpg, 01.jpg, ...; their world_from_camera poses."""
+    def photos(self, folder: Path, count: int, focals: tuple[float, ...] = (FOCAL,)) -> np.ndarray:
+        """Write a photo of each camera: 00.jpg, 01.jpg, ...; their world_from_camera poses.
+
+        Focal lengths alternate between those given.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         for i in range(count):
-            Image.fromarray(self.picture(i, count)).save(folder / f"{i:02}.jpg", quality=95)
+            picture = Image.fromarray(self.picture(i, count, focals[i % len(focals)]))
+            picture.save(folder / f"{i:02}.jpg", quality=95)
         return self.poses(count)
 
     def poses(self, count: int) -> np.ndarray:

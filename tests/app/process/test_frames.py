@@ -73,8 +73,13 @@ def test_no_more_frames_than_asked_for():
 
 
 def test_a_short_video_of_large_steps_is_kept_whole():
-    places = np.cumsum(np.full(50, 0.08))
+    places = np.cumsum(np.random.default_rng(0).uniform(0.01, 0.2, 50))
     assert frames.choose(np.ones(50), places, most=150) == list(range(50))
+
+
+def test_large_uneven_steps_lose_hardly_a_frame():
+    places = np.cumsum(np.random.default_rng(0).uniform(0.04, 0.2, 100))
+    assert len(frames.choose(np.ones(100), places, most=150)) > 85
 
 
 def test_a_video_that_never_moves_gives_frames_spread_over_time():

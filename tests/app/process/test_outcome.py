@@ -65,8 +65,8 @@ def test_too_few_say_how_many_why_and_what_helps():
     dark = Failure("y.jpg", "features", "only 3")
     what, fix = told.shortfall(make(7, 10, LOST, dark, LOST), least=0.8, partial=False)
     assert what == (
-        "7 of 10 images found a pose (70 %, fewer than 80 %): "
-        "2 match no other image, 1 have too few features"
+        "7 of 10 images found a pose (70 %, fewer than 80 %); "
+        "no match with any other: 2, too few features: 1"
     )
     assert fix == (
         "take photos that overlap by two thirds with their neighbours, "

@@ -109,6 +109,15 @@ def test_a_picture_that_lies_about_its_kind_gets_a_true_name(tmp_path):
     assert photos.prepare(tmp_path / "a.jpg", "a.jpg", tmp_path / "out").name == "a.jpg.png"
 
 
+@pytest.mark.parametrize("names", [("a.webp", "a.webp.jpg"), ("a.webp.jpg", "a.webp")])
+def test_no_copy_takes_the_place_of_another(tmp_path, names):
+    (tmp_path / "out").mkdir()
+    for name in names:
+        Image.fromarray(QUADRANTS).save(tmp_path / name)
+        photos.prepare(tmp_path / name, name, tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
 def test_a_photo_cut_short_is_refused(tmp_path):
     path = save(
         tmp_path / "a.jpg", np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)

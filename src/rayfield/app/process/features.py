@@ -6,7 +6,6 @@ is worked at by one thread, with a seed of its own.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ from rayfield.data.images import read_image
 
 LONGEST = 1600  # pixels: features are sought in a picture of at most this longer side
 MOST_FEATURES = 4096
-BYTES_EACH = 800e6  # memory for one such picture's scale space
+BYTES_EACH = 300  # memory for a pixel of such a picture: its scale space
 ROUND_SECONDS = 2.0  # of matching between two reports
 FEWEST_POINTS = 15  # that two pictures must share to count as matched
 
@@ -48,7 +47,7 @@ def find_features(
     counts = []
     with (
         pycolmap.Database.open(database) as store,
-        ThreadPoolExecutor(_affordable(threads)) as pool,
+        ThreadPoolExecutor(_affordable(threads, lenses)) as pool,
     ):
         rigs = _write_lenses(store, lenses)
         jobs = pool.map(_features, [folder / picture.name for picture in pictures])
@@ -84,13 +83,23 @@ def _write_lenses(store: pycolmap.Database, lenses: Sequence[Lens]) -> dict[int,
     return rigs
 
 
-def _affordable(threads: int) -> int:
+def _affordable(threads: int, lenses: Sequence[Lens]) -> int:
     """How many pictures may be worked at together, by the memory that is free."""
+    pixels = max(lens.width * lens.height * _reduction(lens) ** 2 for lens in lenses)
+    return max(1, min(threads, int(_free_bytes() / (BYTES_EACH * pixels))))
+
+
+def _reduction(lens: Lens) -> float:
+    return min(1.0, LONGEST / max(lens.width, lens.height))
+
+
+def _free_bytes() -> float:
+    """Memory that can be had, where the system tells; else what suits most."""
     try:
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on macOS and Windows
-        free = int(8e9)
-    return max(1, min(threads, int(free / BYTES_EACH)))
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(1024.0 * int(x.split()[1]) for x in lines if x.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):  # not on macOS and Windows
+        return 4e9
 
 
 def _features(path: Path) -> Found:

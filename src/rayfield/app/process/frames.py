@@ -74,17 +74,16 @@ def choose(
 ) -> list[int]:
     """Numbers of the frames to keep, in order: one for each stretch of the way, at most `most`.
 
-    `sharp` from `sharpness`, `places` from `Odometer.place`, of every frame.
+    `sharp` from `sharpness`, `places` from `Odometer.place`, of every frame. Of a short video
+    that is all of them, but for those that are blurred.
     """
     count = len(sharp)
-    way = float(places[-1] - places[0]) if count else 0.0
+    if count <= min(FEWEST, most):
+        return without_blurred(list(range(count)), sharp)
+    way = float(places[-1] - places[0])
+    wanted = min(most, max(FEWEST, round(way / STEP)))
     if way < AT_REST:  # at rest all the time: evenly in time
         places, way = np.linspace(0.0, 1.0, count), 1.0
-        wanted = min(count, most, FEWEST)
-    else:
-        wanted = min(count, most, max(FEWEST, round(way / STEP)))
-    if wanted == 0:
-        return []
     along = np.clip((places - places[0]) / way * wanted, 0, wanted - 1e-9)
     picks = [
         _best(np.flatnonzero(along.astype(int) == stretch), sharp, along - stretch - 0.5)

@@ -10,6 +10,7 @@ from rayfield.app.process.photos import Picture
 CameraMode = Literal["auto", "single", "per-image"]
 MANY = 15  # pictures: so many tell four distortion coefficients; fewer one
 CENTRED = 20  # pictures: fewer than that do not tell the principal point
+OFF_CENTRE = 0.05  # of the picture's sides: a principal point farther off is a mistake
 GUESS = 1.2  # focal length / longer side, where EXIF says nothing
 CLOSER = 0.98  # a focal length for each photo must bring the error below this share of itself
 

@@ -86,8 +86,19 @@ def refined(model: pycolmap.Reconstruction, *, threads: int, own: bool) -> pycol
         if _error(free) < lenses.CLOSER * _error(model):
             return _tidied(free)
     if min(map(len, pictures.values())) >= lenses.CENTRED:
-        _adjust(model, threads=threads, centre=True)
+        centred = pycolmap.Reconstruction(model)
+        _adjust(centred, threads=threads, centre=True)
+        model = centred if _believable(centred) else model
     return _tidied(model)
+
+
+def _believable(model: pycolmap.Reconstruction) -> bool:
+    """Whether every principal point is where lenses have theirs: near the picture's middle."""
+    return all(
+        abs(camera.principal_point_x - camera.width / 2) <= lenses.OFF_CENTRE * camera.width
+        and abs(camera.principal_point_y - camera.height / 2) <= lenses.OFF_CENTRE * camera.height
+        for camera in model.cameras.values()
+    )
 
 
 def _adjust(

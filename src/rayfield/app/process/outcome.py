@@ -15,10 +15,10 @@ FEW_IMAGES = 3  # no fewer make a data set, whatever is allowed
 Kind = Literal["unreadable", "features", "unmatched", "apart", "weak"]
 SUMMED: dict[Kind, str] = {
     "unreadable": "cannot be read",
-    "features": "have too few features",
-    "unmatched": "match no other image",
-    "apart": "belong to other parts",
-    "weak": "match too little",
+    "features": "too few features",
+    "unmatched": "no match with any other",
+    "apart": "in another part",
+    "weak": "too few matches",
 }
 ADVICE: dict[Kind, str] = {
     "unreadable": "copy them again",
@@ -122,9 +122,9 @@ def _failure(
 
 
 def summed(found: Sequence[Failure]) -> str:
-    """The failures counted by kind: "3 match no other image, 1 have ..."."""
+    """The failures counted by kind: "no match with any other: 3, too few features: 1"."""
     counts = Counter(failure.kind for failure in found)
-    return ", ".join(f"{number} {SUMMED[kind]}" for kind, number in counts.most_common())
+    return ", ".join(f"{SUMMED[kind]}: {number}" for kind, number in counts.most_common())
 
 
 def advice(found: Sequence[Failure]) -> str:
@@ -144,7 +144,7 @@ def shortfall(outcome: Outcome, *, least: float, partial: bool) -> tuple[str, st
     else:
         what = f"{share} ({100 * outcome.share:.0f} %, fewer than {100 * least:.0f} %)"
     keep = "" if outcome.registered < FEW_IMAGES else ", or keep what there is: --allow-partial"
-    return f"{what}: {summed(outcome.failures)}", advice(outcome.failures) + keep
+    return f"{what}; {summed(outcome.failures)}", advice(outcome.failures) + keep
 
 
 def described(outcome: Outcome) -> list[str]:

@@ -68,7 +68,7 @@ def prepare(path: Path, name: str, folder: Path, *, turn: bool = True) -> Pictur
     target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
     height, width = pixels.shape[:2]
-    if same:
+    if same and not target.exists():
         shutil.copyfile(path, target)
     else:
         picture = Image.fromarray(pixels)
@@ -93,7 +93,7 @@ def _write(picture: Image.Image, target: Path, *, lossy: bool) -> Path:
     """Save as JPEG what was JPEG-like without alpha, else as PNG; a suffix is added if need be."""
     jpeg = lossy and picture.mode == "RGB"
     fitting = KEPT["JPEG" if jpeg else "PNG"]
-    if target.suffix.lower() not in fitting:
+    while target.suffix.lower() not in fitting or target.exists():
         target = target.with_name(target.name + fitting[0])
     if jpeg:
         picture.save(target, "JPEG", quality=QUALITY, subsampling=0)

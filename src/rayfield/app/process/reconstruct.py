@@ -32,6 +32,7 @@ from rayfield.train.run import check_folder
 RECORD = "process.json"
 SCHEMA = 1
 MOST_FRAMES = 2000
+MOST_NOTES = 40
 
 
 def process(
@@ -50,8 +51,10 @@ def process(
     work = out.absolute().parent / f".{out.absolute().name}.processing"
     with _workshop(work, out):
         outcome = supervise(_at(job, work), work / "worker.log", display)
-        for failure in outcome.failures:
+        for failure in outcome.failures[:MOST_NOTES]:
             display.note(f"{failure.name}: {failure.reason}")
+        if len(outcome.failures) > MOST_NOTES:
+            display.note(f"... and {len(outcome.failures) - MOST_NOTES} more images without a pose")
         short = told.shortfall(outcome, least=settings.least, partial=settings.partial)
         if short is not None:
             raise DataError(source, *short)
