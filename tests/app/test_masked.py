@@ -53,6 +53,22 @@ def test_the_psnr_inside_a_mask_is_that_of_its_pixels(root, generator):
     assert masked_psnr(noisy, photo, frame) == pytest.approx(-10 * float(error.log10()), abs=1e-6)
 
 
+def test_pixels_of_a_mask_are_compared_over_black(root, tmp_path):
+    """A field without anything in it is as wrong as the photo is bright, not as white is."""
+    run = rayfield.train("instant", root, tmp_path / "run", steps=3, settings=TINY, masks="cut")
+    values = []
+    for frame in scene_of(run.run).split("test"):
+        camera = next(found.camera for found in run.split("test") if found.name == frame.name)
+        rgba, view = view_image(frame), run.view(camera)
+        kept = rgba[..., 3] > 0.5
+        ours = torch.from_numpy(view.color - (1 - view.opacity[..., None]))  # it is over white
+        error = ((ours - rgba[..., :3] * rgba[..., 3:])[kept].double() ** 2).mean()
+        values.append(-10 * float(error.log10()))
+    found = run.evaluate()
+    assert "over black" in found["protocol"]["psnr_masked"]
+    assert found["psnr_masked"] == pytest.approx(np.mean(values), abs=1e-4)
+
+
 @pytest.mark.parametrize("masks", ["cut", "off"])
 def test_a_run_keeps_what_masks_were_for(root, tmp_path, masks):
     run = rayfield.train("instant", root, tmp_path / "run", steps=3, settings=TINY, masks=masks)

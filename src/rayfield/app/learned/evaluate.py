@@ -112,7 +112,9 @@ def measure(
         if scene.traits.alpha:
             solid = view_image(frame)[..., 3] > SOLID
             outline = float(iou(torch.from_numpy(view.opacity), solid))
-        masked = masked_psnr(a, b, frame)
+        behind, alpha = background_of(scene.traits), view_image(frame)[..., 3:]
+        clear = 1 - torch.from_numpy(view.opacity)[..., None]
+        masked = masked_psnr(a - clear * behind, b - (1 - alpha) * behind, frame)
         found.append(Measured(field, scene, frame, float(psnr(a, b)), similar, outline, masked))
         if save_renders:
             file = field.run.renders / split / f"{index:04d}.png"
@@ -124,7 +126,10 @@ def measure(
 def masked_psnr(
     rendered: Float[Tensor, "H W 3"], photo: Float[Tensor, "H W 3"], frame: Frame
 ) -> float | None:
-    """PSNR over the pixels that the photo's mask or alpha keeps; None where there are none."""
+    """PSNR over the pixels that the photo's mask or alpha keeps; None where there are none.
+
+    Both pictures are over black, as NeuS (Wang et al. 2021, arXiv:2106.10689) learns from masks.
+    """
     kept = view_subject(frame)
     if kept is None or not kept.any():
         return None
@@ -157,7 +162,7 @@ def protocol(measured: Sequence[Measured]) -> dict[str, Any]:
     published = not any(_held_out(one.scene) for one in measured)
     sizes = {(one.frame.camera.width, one.frame.camera.height) for one in measured}
     kept = any(one.masked is not None for one in measured)
-    masked = "pixels that the mask or alpha keeps, as psnr" if kept else None
+    masked = "pixels that the mask or alpha keeps, over black, as psnr" if kept else None
     return ({"psnr_masked": masked} if masked else {}) | {
         "psnr": "all pixels of an image, float in [0, 1]; mean over images",
         "ssim": "gaussian 11x11 sigma 1.5 valid; mean over images",
