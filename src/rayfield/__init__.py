@@ -6,6 +6,7 @@
     run.evaluate()["psnr"]
     run.film("interpolate", frames=240)
     run.export("scene.glb")
+    rayfield.convert("photos", "for-colmap", "colmap")
 
 Arrays in and out are numpy; poses, depths and meshes are in the world's frame and units.
 """
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from rayfield.app.learned.opened import Learned
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "demo_photos", "open", "resume", "train"]
+__all__ = ["__version__", "convert", "demo_photos", "open", "resume", "train"]
 
 
 def train(
@@ -59,6 +60,27 @@ def resume(run: str | Path) -> Learned:
     from rayfield.app import training
 
     return training.resume(run)
+
+
+def convert(
+    data: str | Path,
+    out: str | Path,
+    to: Literal["blender", "ngp", "nerfstudio", "colmap", "colmap-text", "llff", "neus"],
+    *,
+    masks: Literal["cut", "skip", "off"] | None = None,
+    link: bool = False,
+    exif: Literal["apply", "ignore"] = "ignore",
+    force: bool = False,
+) -> dict[str, Any]:
+    """Write a data set of posed photos into the new folder `out` in another format.
+
+    `data` is its folder, or a file of cameras in it. The other arguments are those of `rayfield
+    convert`, as is what is returned: with `--json`. Raises what rayfield.core.check defines.
+    """
+    from rayfield.app import convert as converting
+
+    how = converting.How(masks, link, force, exif == "apply")
+    return converting.convert(Path(data), Path(out), to, how=how)[0]
 
 
 def open(run: str | Path) -> Learned:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import rayfield
 from rayfield.app import convert as app_convert
 from rayfield.app.command.cli import main
 from rayfield.app.convert import How, convert
@@ -181,6 +182,15 @@ def test_a_folder_that_cannot_be_written_is_told(data, tmp_path):
 def test_a_named_file_is_converted(data, tmp_path):
     values, _ = convert(data / "transforms.json", tmp_path / "out", "colmap-text")
     assert values["images"] == COUNT
+
+
+def test_the_library_has_the_same_verb(data, tmp_path):
+    found = rayfield.convert(str(data), str(tmp_path / "out"), "colmap", link=True)
+    assert found["pictures"] == {"linked": COUNT}
+    with pytest.raises(UsageError, match="there is no format 'obj' to write; there are: blender,"):
+        rayfield.convert(data, tmp_path / "other", "obj")
+    with pytest.raises(UsageError, match="replace it with --force"):
+        rayfield.convert(data, tmp_path / "out", "ngp")
 
 
 def test_an_unknown_format_is_a_usage_error(data, tmp_path, capsys):

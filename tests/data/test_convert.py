@@ -464,10 +464,29 @@ def test_pictures_that_exif_turns_are_written_upright(tmp_path, square):
         frames.append(replace(frame, name=frame.name.replace(".png", ".jpg"), path=path))
     (tmp_path / "out").mkdir()
     done = convert(replace(capture, frames=tuple(frames)), tmp_path / "out", "nerfstudio")
-    assert "3 of 3 images turned upright, as their poses want" in done.changes
+    assert "3 of 3 images turned as EXIF asks" in done.changes
     for frame in read_capture(tmp_path / "out").frames:
         shown = read_image(frame.path).astype(int)
         assert np.abs(shown - picture(frame.camera).astype(int)).max() < 12
+
+
+def test_half_turns_are_made_only_if_asked(tmp_path, square):
+    (tmp_path / "made").mkdir()
+    capture = capture_of(tmp_path / "made", dict(list(square.items())[:3]))
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for frame in capture.frames:
+        pixels = read_image(frame.path)[::-1, ::-1]
+        Image.fromarray(np.ascontiguousarray(pixels)).save(frame.path, exif=exif)
+    for name, upright in (("as stored", False), ("upright", True)):
+        (tmp_path / name).mkdir()
+        convert(capture, tmp_path / name, "ngp", upright=upright)
+        scene = load_scene(tmp_path / name)
+        said = any("EXIF orientation that sizes do not tell" in note for note in scene.notes)
+        assert said is not upright
+        for frame in read_capture(tmp_path / name).frames:
+            right = np.array_equal(read_image(frame.path), picture(frame.camera))
+            assert right is upright
 
 
 def test_links_share_the_files_and_copies_do_not(in_every_form, tmp_path):

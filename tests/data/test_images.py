@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from rayfield.core.check import DataError
 from rayfield.data import images
@@ -57,6 +60,56 @@ def test_cmyk_becomes_rgb(tmp_path):
     assert np.abs(read_image(path)[4, 4].astype(int) - (255, 0, 0)).max() < 12
 
 
+@pytest.mark.parametrize(
+    ("name", "head", "kind"),
+    [
+        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photo"),
+        ("a.jpg", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIC photo"),
+        ("a.NEF", b"MM\0*\0\0\0\x08 whatever", "a raw photo"),
+        ("a.exr", b"v/1\x01\x02\0\0\0channels", "an EXR picture"),
+    ],
+)
+def test_photos_of_phones_and_raw_ones_are_told_what_to_become(name, head, kind, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(head)
+    with pytest.raises(DataError, match=f"is {kind}, which is not read; save it as JPEG or PNG"):
+        read_image(path)
+
+
+def test_sixteen_bit_greys_with_alpha_keep_it(tmp_path):
+    """As PNG has them; Pillow gives 8 bits of each."""
+    raw = np.array([[[0x8000, 0x4000], [0xFFFF, 0xFFFF]]], dtype=">u2")
+    head = b"IHDR" + struct.pack(">IIBBBBB", 2, 1, 16, 4, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(b"\0" + raw.tobytes())
+    chunks = b"".join(
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c))
+        for c in (head, data, b"IEND")
+    )
+    path = tmp_path / "la16.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    pixels = read_image(path)
+    assert np.abs(pixels[0].astype(int) - [[128, 128, 128, 64], [255] * 4]).max() <= 1
+
+
+def test_sixteen_bits_a_colour_are_rounded_to_eight(tmp_path):
+    raw = np.array([[[0x8000, 0x4000, 0xFFFF]]], dtype=">u2")
+    head = b"IHDR" + struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(b"\0" + raw.tobytes())
+    chunks = b"".join(
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c))
+        for c in (head, data, b"IEND")
+    )
+    path = tmp_path / "rgb16.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    assert np.abs(read_image(path)[0, 0].astype(int) - (128, 64, 255)).max() <= 1
+
+
+def test_a_colour_profile_changes_nothing(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    path = saved(tmp_path, Image.new("RGB", (3, 3), RED), "p.png", icc_profile=profile)
+    assert tuple(read_image(path)[0, 0]) == RED
+
+
 def test_an_animation_gives_its_first_frame(tmp_path):
     frames = [Image.new("RGB", (5, 5), c) for c in ((255, 0, 0), (0, 255, 0))]
     path = saved(tmp_path, frames[0], "x.gif", save_all=True, append_images=frames[1:])
@@ -78,19 +131,34 @@ def turned(tmp_path, orientation, name="x.jpg"):
 @pytest.mark.parametrize("name", ["x.jpg", "x.png"])
 def test_exif_turns_a_picture_only_where_the_poses_need_it(name, tmp_path):
     path = turned(tmp_path, 6, name)
-    assert image_info(path) == (6, 4, False, True)
+    assert image_info(path) == (6, 4, False, True, 6)
     assert read_image(path).shape == (4, 6, 3)
     assert read_image(path, size=(6, 4)).shape == (4, 6, 3)
     assert read_image(path, size=(4, 6)).shape == (6, 4, 3)
     assert read_image(path, size=(2, 3), downscale=2).shape == (3, 2, 3)
 
 
-@pytest.mark.parametrize("orientation", [0, 1, 3, 9])
+@pytest.mark.parametrize("orientation", [0, 1, 2, 3, 4, 9])
 def test_other_exif_orientations_do_not_turn(orientation, tmp_path):
     path = turned(tmp_path, orientation)
-    assert not image_info(path).swapped
+    info = image_info(path)
+    assert not info.swapped
+    assert info.orientation == (orientation if orientation < 9 and orientation else 1)
     with pytest.raises(DataError, match="is 6x4 pixels where 4x6 are expected"):
         read_image(path, size=(4, 6))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_upright_pixels_are_turned_and_mirrored_as_exif_asks(orientation, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    path = saved(tmp_path, Image.fromarray(stored), "x.png", exif=exif)
+    flips = {2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1]}
+    quarter = stored.swapaxes(0, 1)
+    flips |= {5: quarter, 6: quarter[:, ::-1], 7: quarter[::-1, ::-1], 8: quarter[::-1]}
+    assert np.array_equal(read_image(path, upright=True), flips.get(orientation, stored))
+    assert np.array_equal(read_image(path), stored)
 
 
 def test_a_damaged_exif_block_is_ignored(tmp_path):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from rayfield.core.check import DataError
@@ -11,6 +15,7 @@ from rayfield.data.detect import holds_scene, read_capture
 from rayfield.data.load import load_scene
 from rayfield.data.scenes import load_scenes
 
+FILES = ["intrinsics.txt", "pose/000003.txt", "bbox.txt"]
 INTRINSICS = "60.0 25.0 15.0 0.\n0. 0. 0.\n1.\n32 48\n"  # of pictures twice as large
 
 
@@ -137,3 +142,16 @@ def test_bytes_are_no_numbers(root):
     (root / "intrinsics.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="is not text"):
         load_scene(root)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(text=st.text(alphabet="0123456789.-+e \n\tnaif", max_size=120), file=st.sampled_from(FILES))
+def test_any_text_is_read_or_refused(text, file, root):
+    before = (root / file).read_text() if (root / file).exists() else None
+    (root / file).write_text(text)
+    with contextlib.suppress(DataError):
+        read_capture(root)
+    if before is None:
+        (root / file).unlink()
+    else:
+        (root / file).write_text(before)

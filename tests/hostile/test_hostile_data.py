@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rayfield.core.check import DataError
+from rayfield.data.detect import read_capture
 from rayfield.data.images import image_info, read_image
 from rayfield.data.load import load_scene
 from rayfield.data.pixels import PixelSampler
@@ -293,6 +295,74 @@ def test_oversized_json_is_refused_before_reading(root, monkeypatch):
     refused(root, "has 300 MB where 200 MB are the limit")
 
 
+NAMES = {
+    "spaces": "a b  c.png",
+    "newline": "line\nbreak.png",
+    "umlauts": "tést ありがとう.png",
+    "longest": "x" * 251 + ".png",
+    "percent": "%s{0}$HOME.png",
+    "dash": "-rf.png",
+    "device": "CON.png",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+def test_odd_file_names_are_names(name, root):
+    (root / "images" / "1.png").rename(root / "images" / name)
+    value = document()
+    value["frames"][1]["file_path"] = f"images/{name}"
+    (root / "transforms.json").write_text(json.dumps(value))
+    scene = load_scene(root)
+    assert f"images/{name}" in {frame.name for frame in scene.frames}
+    assert not any("\n" in note for note in scene.notes)
+
+
+def test_a_name_beyond_what_a_disk_has_is_one_that_does_not_exist(root):
+    value = document()
+    value["frames"][1]["file_path"] = "images/" + "y" * 300 + ".png"
+    (root / "transforms.json").write_text(json.dumps(value))
+    assert "1 of 4 listed images do not exist" in load_scene(root).notes[0]
+
+
+def test_numbers_in_names_are_ordered_as_numbers(root):
+    for old, new in ((1, "img2"), (2, "img10")):
+        (root / "images" / f"{old}.png").rename(root / "images" / f"{new}.png")
+    value = document()
+    names = ["0", "img2", "img10", "3"]
+    for entry_, name in zip(value["frames"], names, strict=True):
+        entry_["file_path"] = f"images/{name}.png"
+    (root / "transforms.json").write_text(json.dumps(value))
+    found = [frame.name for frame in read_capture(root).frames]
+    assert found == [f"images/{name}.png" for name in ("0", "3", "img2", "img10")]
+
+
+def test_a_link_to_itself_and_a_folder_are_no_pictures(root):
+    (root / "images" / "1.png").unlink()
+    (root / "images" / "1.png").symlink_to(root / "images" / "1.png")
+    (root / "images" / "2.png").unlink()
+    (root / "images" / "2.png").mkdir()
+    assert "2 of 4 listed images do not exist" in load_scene(root).notes[0]
+
+
+def test_many_frames_cost_little_more_than_their_bytes(root):
+    """4,000 frames of which 4 exist; a million take as many times longer."""
+    value = document()
+    extra = [
+        {
+            "file_path": f"images/none{i}.png",
+            "transform_matrix": value["frames"][0]["transform_matrix"],
+        }
+        for i in range(4_000)
+    ]
+    value["frames"] += extra
+    (root / "transforms.json").write_text(json.dumps(value))
+    start = time.perf_counter()
+    capture = read_capture(root)
+    assert len(capture.frames) == COUNT
+    assert len(capture.notes[0]) < 200
+    assert time.perf_counter() - start < 30
+
+
 def test_a_pipe_is_never_opened(root):
     (root / "images" / "1.png").unlink()
     os.mkfifo(root / "images" / "1.png")
@@ -411,6 +481,30 @@ def test_bad_colmap_models_are_refused_with_a_reason(case, model):
     file, raw, says = COLMAP_CASES[case]
     (model / "sparse" / "0" / f"{file}.bin").write_bytes(raw)
     refused(model, says)
+
+
+def test_a_quaternion_of_another_length_is_normalised(model):
+    scaled = tuple(3.0 * x for x in (0.5, 0.5, 0.5, 0.5))
+    raw = images_bin(pose=(*scaled, 0.0, 0.0, 0.0))
+    (model / "sparse" / "0" / "images.bin").write_bytes(raw)
+    turn = read_capture(model).frames[0].camera.pose[:3, :3]
+    assert np.allclose(turn, [[0, 1, 0], [0, 0, 1], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("value", [NAN, INF, 1e300])
+def test_points_that_are_nowhere_are_left_out(value, model):
+    record = struct.Struct("<Q3d3BdQ")
+    rows = [record.pack(i, value if i == 1 else 0, 0, 5, 1, 1, 1, 0.1, 0) for i in range(3)]
+    raw = struct.pack("<Q", 3) + b"".join(rows)
+    (model / "sparse" / "0" / "points3D.bin").write_bytes(raw)
+    capture = read_capture(model)
+    assert capture.points.shape == (2, 3)
+    assert len(capture.sparse.colors) == 2
+
+
+def test_a_model_without_points_is_read_and_that_is_said(model):
+    (model / "sparse" / "0" / "points3D.bin").write_bytes(struct.pack("<Q", 0))
+    assert "the model has no sparse points" in load_scene(model).notes
 
 
 def test_a_missing_part_of_a_model_is_named(model):

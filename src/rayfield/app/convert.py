@@ -13,7 +13,7 @@ import numpy as np
 
 from rayfield.core.check import RayfieldError, UsageError
 from rayfield.core.types import MaskUse
-from rayfield.data.convert import Conversion
+from rayfield.data.convert import TARGETS, Conversion
 from rayfield.data.convert import convert as write_in_form
 from rayfield.data.detect import holds_scene, read_capture
 from rayfield.data.scene import SPLITS, Capture
@@ -28,6 +28,7 @@ class How(NamedTuple):
     masks: MaskUse | None = None
     link: bool = False
     force: bool = False
+    upright: bool = False
 
 
 AS_IT_IS = How()
@@ -46,12 +47,20 @@ def convert(
     Raises UsageError for an `out` that must not be written, DataError for data that cannot be
     used, RayfieldError where the disk refuses.
     """
+    if form not in TARGETS:
+        raise UsageError(f"there is no format {form!r} to write; there are: {', '.join(TARGETS)}")
     _check_target(out, data, force=how.force)
     capture = read_capture(data)
     try:
         with _fresh(out) as folder:
             done = write_in_form(
-                capture, folder, form, masks=how.masks, link=how.link, progress=progress
+                capture,
+                folder,
+                form,
+                masks=how.masks,
+                link=how.link,
+                upright=how.upright,
+                progress=progress,
             )
             _check_agreement(done.capture, read_capture(folder), out)
     except OSError as error:

@@ -55,13 +55,15 @@ def convert(
     *,
     masks: MaskUse | None = None,
     link: bool = False,
+    upright: bool = False,
     progress: Progress = lambda done: None,
 ) -> Conversion:
     """Write a capture into the empty folder `root` in a format, one of TARGETS.
 
     `masks` is what its masks are for; None: what they are for in its format. `link`: pictures that
-    stay as they are become hard links to the given ones. Raises DataError for what cannot be used,
-    OSError for what cannot be written.
+    stay as they are become hard links to the given ones. `upright`: all pictures are turned as EXIF
+    asks, not only those whose cameras fit them turned alone. Raises DataError for what cannot be
+    used, OSError for what cannot be written.
     """
     target = TARGETS[form]
     frames, _ = used(capture, masks)
@@ -70,7 +72,7 @@ def convert(
     if target.needs_test:
         frames, held = hold_out_test(frames)
         notes += [held] if held else []
-    jobs = _jobs(capture, frames, target)
+    jobs = _jobs(capture, frames, target, upright=upright)
     pictures: Counter[Change] = Counter()
     with ThreadPoolExecutor(WORKERS) as pool:
         for done, change in enumerate(pool.map(lambda job: bring(job, root, link=link), jobs)):
@@ -88,7 +90,9 @@ def convert(
     return Conversion(written, dict(pictures), changes, _losses(capture, frames, holds))
 
 
-def _jobs(capture: Capture, frames: tuple[Frame, ...], target: Target) -> list[Job]:
+def _jobs(
+    capture: Capture, frames: tuple[Frame, ...], target: Target, *, upright: bool
+) -> list[Job]:
     """What is to be done with each picture."""
     try:
         cameras = target.fit([frame.camera for frame in frames])
@@ -100,10 +104,11 @@ def _jobs(capture: Capture, frames: tuple[Frame, ...], target: Target) -> list[J
     jobs: list[Job] = []
     taken: set[str] = set()
     for frame, camera, wanted in zip(frames, cameras, target.place(frames), strict=True):
-        change = change_of(frame, camera, png=target.png, cut=target.cut_by_alpha)
+        cut = target.cut_by_alpha
+        change = change_of(frame, camera, png=target.png, cut=cut, upright=upright)
         name = _free(wanted if change == "copied" else _as_png(wanted), taken)
         mask = target.mask(name) if _mask_goes(frame, target) else None
-        jobs.append(Job(frame, change, camera, name, target.cut_by_alpha, mask))
+        jobs.append(Job(frame, change, camera, name, cut, mask, upright))
     return jobs
 
 
@@ -150,7 +155,7 @@ def _sparse(capture: Capture, jobs: list[Job]) -> Sparse | None:
 def _changes(jobs: list[Job]) -> list[str]:
     """In words, what happened to pictures that could not stay as they are."""
     said: dict[Change, str] = {
-        "turned": "turned upright, as their poses want",
+        "turned": "turned as EXIF asks",
         "cut out": "got their masks as alpha (PNG)",
         "as PNG": "written as PNG, which the format asks for",
     }

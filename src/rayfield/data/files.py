@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -41,17 +42,16 @@ def existing_image(root: Path, name: str, listing: Path) -> Path | None:
     if outside or not parts or "\0" in cleaned:
         raise _outside(name, listing)
     *folders, last = parts
-    names = [last + suffix for suffix in ("", *SUFFIXES, *(s.upper() for s in SUFFIXES))]
     stem, dot, suffix = last.rpartition(".")
     if f".{suffix.lower()}" in SUFFIXES:
-        names += [stem + dot + suffix.lower(), stem + dot + suffix.upper()]
+        names = [last, stem + dot + suffix.lower(), stem + dot + suffix.upper()]
+    else:
+        names = [last + suffix for suffix in ("", *SUFFIXES, *(s.upper() for s in SUFFIXES))]
+    folder = os.path.join(root, *folders)
     for each in names:
-        candidate = root.joinpath(*folders, each)
-        try:
-            if not candidate.is_file():
-                continue
-        except OSError:  # a name longer than the system allows
-            return None
+        candidate = Path(folder, each)
+        if not os.path.isfile(candidate):  # nor if the name is longer than the system allows
+            continue
         if not candidate.resolve().is_relative_to(root.resolve()):
             raise _outside(name, listing)
         return candidate

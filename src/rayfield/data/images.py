@@ -18,17 +18,23 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif")
 # an explicit list keeps out the formats that start other programs (EPS) or nest files
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
 ORIENTATION_TAG = 0x0112
+QUARTER_TURNS = (5, 6, 7, 8)
+# what ISO media files of photos begin with, after 4 bytes, and names of raw photos
+PHONE_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
+RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
 # filters of `warnings` are global: one thread at a time may silence Pillow
 _SILENCE = threading.Lock()
 
 
 class ImageInfo(NamedTuple):
-    """What a file's header tells: stored size, whether it carries alpha, whether EXIF swaps it."""
+    """What a file's header tells: stored size, whether it carries alpha, whether EXIF swaps its
+    sides; EXIF's orientation, 1 (as stored) where there is none or an impossible one."""
 
     width: int
     height: int
     alpha: bool
     swapped: bool
+    orientation: int = 1
 
 
 def _open(path: Path) -> Image.Image:
@@ -40,9 +46,7 @@ def _open(path: Path) -> Image.Image:
             warnings.simplefilter("ignore")
             image = Image.open(path, formats=FORMATS)
     except UnidentifiedImageError:
-        empty = path.stat().st_size == 0
-        what = "is empty (0 bytes)" if empty else "is not an image this version can read"
-        raise DataError(path, what, "replace it by a PNG, JPEG, WebP or TIFF file") from None
+        raise _unknown(path) from None
     except Image.DecompressionBombError:
         raise _too_large(path) from None
     except Exception as error:  # Pillow's parsers raise many kinds on damaged headers
@@ -51,6 +55,23 @@ def _open(path: Path) -> Image.Image:
         image.close()
         raise _too_large(path)
     return image
+
+
+def _unknown(path: Path) -> DataError:
+    """Why a file is no image; of photos as phones and cameras store them, what to do."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if not head:
+        return DataError(path, "is empty (0 bytes)", "restore the image or remove it")
+    for found, kind in (
+        (head[4:] in PHONE_BRANDS, "a HEIC photo"),
+        (path.suffix.lower() in RAW_SUFFIXES, "a raw photo"),
+        (head.startswith(b"v/1\x01"), "an EXR picture"),
+    ):
+        if found:
+            return DataError(path, f"is {kind}, which is not read", "save it as JPEG or PNG")
+    what = "is not an image this version can read"
+    return DataError(path, what, "replace it by a PNG, JPEG, WebP or TIFF file")
 
 
 def _too_large(path: Path) -> DataError:
@@ -64,16 +85,17 @@ def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(path, f"cannot be decoded ({reason})", "copy it again or remove it")
 
 
-def _exif_swaps(image: Image.Image) -> bool:
-    """Whether EXIF asks for a quarter turn; a damaged EXIF block counts as none."""
+def _orientation(image: Image.Image) -> int:
+    """How EXIF asks to turn or mirror a picture, from 1 (not) to 8; 1 for a damaged block."""
     if image.format == "PNG" and "exif" not in image.info:
-        return False  # getexif would decode the whole picture to look behind it
+        return 1  # getexif would decode the whole picture to look behind it
     try:
         with _SILENCE, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return image.getexif().get(ORIENTATION_TAG) in (5, 6, 7, 8)
+            found = image.getexif().get(ORIENTATION_TAG)
     except Exception:  # as in _open
-        return False
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def image_info(path: Path) -> ImageInfo:
@@ -83,7 +105,9 @@ def image_info(path: Path) -> ImageInfo:
     """
     with _open(path) as image:
         alpha = image.has_transparency_data
-        return ImageInfo(image.width, image.height, alpha, _exif_swaps(image))
+        orientation = _orientation(image)
+        swapped = orientation in QUARTER_TURNS
+        return ImageInfo(image.width, image.height, alpha, swapped, orientation)
 
 
 def _pixels(path: Path, image: Image.Image) -> UInt8[np.ndarray, "H W C"]:
@@ -129,11 +153,13 @@ def read_image(
     size: tuple[int, int] | None = None,
     downscale: int = 1,
     cutout: Path | None = None,
+    upright: bool = False,
 ) -> UInt8[np.ndarray, "H W C"]:
     """Decode an image file to RGB or straight-alpha RGBA, averaged over downscale^2 blocks.
 
     `size` is the (width, height) wanted after downscaling. The pixels are taken as stored; only
-    where `size` fits the EXIF-turned picture and not the stored one is it turned. Greys become
+    where `size` fits the EXIF-turned picture and not the stored one, or all are wanted `upright`,
+    is it turned. Greys become
     RGB, palettes and CMYK are converted, 16 bits are rounded to 8, of an animation the first
     frame is taken, colour profiles are ignored. The brightness of the mask `cutout` becomes alpha,
     in place of the picture's own. Raises DataError for anything else.
@@ -141,10 +167,11 @@ def read_image(
     with _open(path) as image:
         try:
             image.load()
-            if size is not None and not _fits(image.size, size, downscale):
-                turned = (image.height, image.width)
-                if _fits(turned, size, downscale) and _exif_swaps(image):
-                    image = ImageOps.exif_transpose(image)
+            swapped = _orientation(image) in QUARTER_TURNS
+            if size is not None and not _fits(image.size, size, downscale) and swapped:
+                upright |= _fits((image.height, image.width), size, downscale)
+            if upright and _orientation(image) > 1:
+                image = ImageOps.exif_transpose(image)
         except Exception as error:  # as in _open
             raise _damaged(path, error) from None
         if size is not None and not _fits(image.size, size, downscale):

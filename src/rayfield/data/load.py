@@ -11,6 +11,7 @@ import torch
 from rayfield.core.check import DataError, UsageError
 from rayfield.core.types import Camera, MaskUse
 from rayfield.data.detect import read_capture
+from rayfield.data.images import image_info
 from rayfield.data.masks import used
 from rayfield.data.normalise import normalise
 from rayfield.data.scene import Frame, Scene, hold_out_test, intrinsics
@@ -36,6 +37,7 @@ def load_scene(path: Path, *, downscale: int = 1, masks: MaskUse | None = None) 
     frames, held = hold_out_test(frames)
     notes = [*capture.notes, *(note for note in (masking, held) if note)]
     notes.extend(check_lenses(capture.root, frames))
+    notes.extend(_turned(frames))
     factor = _affordable(frames, downscale)
     if factor > downscale:
         notes.append(
@@ -76,6 +78,19 @@ def _reduced(frame: Frame, factor: int) -> Frame:
         cy=camera.cy / factor,
     )
     return replace(frame, camera=small, downscale=factor)
+
+
+def _turned(frames: tuple[Frame, ...]) -> list[str]:
+    """A note on pictures that EXIF asks to turn where no size tells whether their poses want it."""
+    count = 0
+    for frame in frames:
+        info = image_info(frame.path)
+        square = info.width == info.height
+        count += info.orientation > 1 and (square or not info.swapped)
+    if not count:
+        return []
+    how = "their pixels are taken as stored (rayfield convert --exif apply turns them)"
+    return [f"{count} images have an EXIF orientation that sizes do not tell: {how}"]
 
 
 def check_lenses(root: Path, frames: tuple[Frame, ...]) -> list[str]:

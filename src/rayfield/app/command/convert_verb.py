@@ -28,6 +28,8 @@ class Convert(Common):
     """masks of photos: cut the subject out, skip black pixels, or off; default: as their format"""
     link: Flag = False
     """hard links instead of copies of the photos that stay as they are"""
+    exif: Annotated[Literal["apply", "ignore"], arg()] = "ignore"
+    """orientation that EXIF asks for where sizes do not tell: turn the photos, or leave them"""
     force: Flag = False
     """replace the data set that is in OUT"""
 
@@ -35,7 +37,7 @@ class Convert(Common):
         """Convert."""
         from rayfield.app.convert import How, convert
 
-        how = How(self.masks, self.link, self.force)
+        how = How(self.masks, self.link, self.force, self.exif == "apply")
         return Result(
             *convert(
                 self.data,

@@ -27,7 +27,8 @@ Change = Literal["copied", "linked", "turned", "cut out", "as PNG", "resampled"]
 class Job(NamedTuple):
     """A picture to bring into another data set: its frame, why it changes, the camera it gets.
 
-    `cut`: its mask is to become alpha. `mask` is where its mask goes, if it goes along.
+    `cut`: its mask is to become alpha. `mask` is where its mask goes, if it goes along. `upright`:
+    it is to be turned as EXIF asks, whatever its size.
     """
 
     frame: Frame
@@ -36,14 +37,18 @@ class Job(NamedTuple):
     name: str
     cut: bool
     mask: str | None
+    upright: bool = False
 
 
-def change_of(frame: Frame, camera: Camera, *, png: bool, cut: bool) -> Change:
+def change_of(frame: Frame, camera: Camera, *, png: bool, cut: bool, upright: bool) -> Change:
     """Why a picture cannot stay as it is; "copied" if it can."""
     if not same_lens(frame.camera, camera):
         return "resampled"
     info = image_info(frame.path)
-    if (info.width, info.height) != (camera.width, camera.height):
+    if (upright and info.orientation > 1) or (info.width, info.height) != (
+        camera.width,
+        camera.height,
+    ):
         return "turned"  # as EXIF asks
     if cut and frame.cutout is not None:
         return "cut out"
@@ -68,7 +73,8 @@ def bring(job: Job, root: Path, *, link: bool) -> Change:
         return _place(frame.path, target, link=link)
     camera = frame.camera
     size = (camera.width, camera.height)
-    pixels = read_image(frame.path, size=size, cutout=frame.cutout if job.cut else None)
+    cutout = frame.cutout if job.cut else None
+    pixels = read_image(frame.path, size=size, cutout=cutout, upright=job.upright)
     if job.change == "resampled":
         pixels = resampled(pixels, camera, job.camera)
     write_png(target, pixels)
