@@ -169,9 +169,10 @@ def _changes(jobs: list[Job]) -> list[str]:
         shares = [kept_share(job.frame.camera, job.camera) for job in lenses.values()]
         bent = sum(not job.frame.camera.pinhole for job in moved)
         why = "lens distortion undone" if bent == len(moved) else "brought to the view it can have"
+        least = f" (of one {min(shares):.0%})" if min(shares) < np.mean(shares) - 0.005 else ""
         changes.append(
-            f"{len(moved)} of {len(jobs)} images resampled (PNG), {why}: "
-            f"{np.mean(shares):.1%} of their pixels kept, at least {min(shares):.1%}"
+            f"{len(moved)} of {len(jobs)} images resampled (PNG), {why}; "
+            f"{np.mean(shares):.0%} of their view is kept{least}"
         )
     return changes
 

@@ -69,6 +69,21 @@ def test_a_mask_of_another_size_is_refused(frame, tmp_path):
         bring(job, tmp_path, link=False)
 
 
+def test_a_mask_of_zeros_and_ones_in_colour_becomes_plain_grey(frame, tmp_path):
+    mask = tmp_path / "mask.png"
+    keep = np.zeros((4, 6, 3), np.uint8)
+    keep[1:3, 2:4, 2] = 1
+    Image.fromarray(keep).save(mask)
+    bring(
+        Job(replace(frame, mask=mask), "copied", CAMERA, "o.png", False, "m.png"),
+        tmp_path,
+        link=True,
+    )
+    with Image.open(tmp_path / "m.png") as found:
+        assert found.mode == "L"
+        assert np.array_equal(np.asarray(found), 255 * keep[..., 2])
+
+
 def test_sixteen_bits_stay_where_the_picture_is_copied(tmp_path):
     path = tmp_path / "deep.png"
     Image.new("I;16", (6, 4), 30_000).save(path)

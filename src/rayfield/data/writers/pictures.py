@@ -14,7 +14,7 @@ from PIL import Image
 
 from rayfield.core.check import DataError
 from rayfield.core.types import Camera
-from rayfield.data.images import image_info, read_image
+from rayfield.data.images import image_info, mask_pixels, read_image
 from rayfield.data.rectify import resampled, same_lens
 from rayfield.data.scene import Frame
 
@@ -68,7 +68,7 @@ def bring(job: Job, root: Path, *, link: bool) -> Change:
     frame, target = job.frame, root / job.name
     target.parent.mkdir(parents=True, exist_ok=True)
     if job.mask is not None:
-        _bring_mask(job, root / job.mask, link=link)
+        _bring_mask(job, root / job.mask)
     if job.change == "copied":
         return _place(frame.path, target, link=link)
     camera = frame.camera
@@ -91,23 +91,19 @@ def _place(source: Path, target: Path, *, link: bool) -> Change:
     return "copied"
 
 
-def _bring_mask(job: Job, target: Path, *, link: bool) -> None:
-    """Put a picture's mask, or its alpha, where it belongs."""
-    frame = job.frame
+def _bring_mask(job: Job, target: Path) -> None:
+    """Write a picture's mask, or its alpha, as 8-bit grey where it belongs."""
+    frame, camera = job.frame, job.frame.camera
     target.parent.mkdir(parents=True, exist_ok=True)
-    moved = job.change == "resampled"
-    if frame.mask is not None and not moved and _is_png(frame.mask):
-        _place(frame.mask, target, link=link)
-        return
-    camera = frame.camera
     if frame.mask is None:
-        grey = read_image(frame.path, size=(camera.width, camera.height))[..., 3]
+        size = (camera.width, camera.height)
+        grey = read_image(frame.path, size=size, upright=job.upright)[..., 3]
     else:
-        grey = read_image(frame.mask)[..., 0]
+        grey = mask_pixels(frame.mask)
     if grey.shape != (camera.height, camera.width):
         what = f"is {grey.shape[1]}x{grey.shape[0]}, its picture {camera.width}x{camera.height}"
         raise DataError(frame.mask or frame.path, what, "make both the same size")
-    if moved:
+    if job.change == "resampled":
         grey = resampled(np.ascontiguousarray(grey)[..., None], camera, job.camera)[..., 0]
     write_png(target, grey)
 
