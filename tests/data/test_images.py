@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from rayfield.core.check import DataError
-from rayfield.data import images
+from rayfield.data import imagefile
 from rayfield.data.images import image_info, mask_pixels, read_image, read_mask, shrink
 
 RED = (200, 30, 40)
@@ -222,7 +222,7 @@ def test_a_mask_of_another_size_is_refused(tmp_path):
 
 
 def test_the_pixel_budget_is_enforced_before_decoding(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "MAX_PIXELS", 1_000_000)
+    monkeypatch.setattr(imagefile, "MAX_PIXELS", 1_000_000)
     path = saved(tmp_path, Image.new("1", (1001, 1000)))
     with pytest.raises(DataError, match="more than 1 million pixels"):
         image_info(path)

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from rayfield.core.check import DataError
+from rayfield.data.imagefile import QUARTER_TURNS, damaged, open_image, orientation
 
-MAX_PIXELS = 128_000_000
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif")
-# an explicit list keeps out the formats that start other programs (EPS) or nest files
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
-ORIENTATION_TAG = 0x0112
-QUARTER_TURNS = (5, 6, 7, 8)
-# what ISO media files of photos begin with, after 4 bytes, and names of raw photos
-PHONE_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
-RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
-# filters of `warnings` are global: one thread at a time may silence Pillow
-_SILENCE = threading.Lock()
 
 
 class ImageInfo(NamedTuple):
@@ -37,77 +26,15 @@ class ImageInfo(NamedTuple):
     orientation: int = 1
 
 
-def _open(path: Path) -> Image.Image:
-    """The header of an image file within the pixel budget; decoding is left to the caller."""
-    if not path.is_file():
-        raise DataError(path, "is not a file", "restore the image or take it out of the data set")
-    try:
-        with _SILENCE, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(path, formats=FORMATS)
-    except UnidentifiedImageError:
-        raise _unknown(path) from None
-    except Image.DecompressionBombError:
-        raise _too_large(path) from None
-    except Exception as error:  # Pillow's parsers raise many kinds on damaged headers
-        raise _damaged(path, error) from None
-    if image.width * image.height > MAX_PIXELS:
-        image.close()
-        raise _too_large(path)
-    return image
-
-
-def _unknown(path: Path) -> DataError:
-    """Why a file is no image; of photos as phones and cameras store them, what to do."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    if not head:
-        return DataError(path, "is empty (0 bytes)", "restore the image or remove it")
-    for found, kind in (
-        (head[4:] in PHONE_BRANDS, "a HEIC photo"),
-        (path.suffix.lower() in RAW_SUFFIXES, "a raw photo"),
-        (head.startswith(b"v/1\x01"), "an EXR picture"),
-    ):
-        if found:
-            return DataError(path, f"is {kind}, which is not read", "save it as JPEG or PNG")
-    what = "is not an image this version can read"
-    return DataError(path, what, "replace it by a PNG, JPEG, WebP or TIFF file")
-
-
-def _too_large(path: Path) -> DataError:
-    return DataError(
-        path, f"claims more than {MAX_PIXELS // 10**6} million pixels", "shrink or remove it"
-    )
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    reason = " ".join(str(error).split())[:100] or type(error).__name__
-    return DataError(path, f"cannot be decoded ({reason})", "copy it again or remove it")
-
-
-def _orientation(image: Image.Image) -> int:
-    """How EXIF asks to turn or mirror a picture, from 1 (not) to 8; 1 for a damaged block."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1  # getexif would decode the whole picture to look behind it
-    try:
-        with _SILENCE, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = image.getexif().get(ORIENTATION_TAG)
-    except Exception:  # as in _open
-        return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
 def image_info(path: Path) -> ImageInfo:
     """Size, alpha and EXIF quarter turn of an image file, without decoding its pixels.
 
     Raises DataError for a file that is not a readable image or exceeds the pixel budget.
     """
-    with _open(path) as image:
+    with open_image(path) as image:
         alpha = image.has_transparency_data
-        orientation = _orientation(image)
-        swapped = orientation in QUARTER_TURNS
-        return ImageInfo(image.width, image.height, alpha, swapped, orientation)
+        turn = orientation(image)
+        return ImageInfo(image.width, image.height, alpha, turn in QUARTER_TURNS, turn)
 
 
 def _pixels(path: Path, image: Image.Image) -> UInt8[np.ndarray, "H W C"]:
@@ -159,21 +86,20 @@ def read_image(
 
     `size` is the (width, height) wanted after downscaling. The pixels are taken as stored; only
     where `size` fits the EXIF-turned picture and not the stored one, or all are wanted `upright`,
-    is it turned. Greys become
-    RGB, palettes and CMYK are converted, 16 bits are rounded to 8, of an animation the first
-    frame is taken, colour profiles are ignored. The brightness of the mask `cutout` becomes alpha,
-    in place of the picture's own. Raises DataError for anything else.
+    is it turned. Greys become RGB, palettes and CMYK are converted, 16 bits are rounded to 8, of an
+    animation the first frame is taken, colour profiles are ignored. The brightness of the mask
+    `cutout` becomes alpha, in place of the picture's own. Raises DataError for anything else.
     """
-    with _open(path) as image:
+    with open_image(path) as image:
         try:
             image.load()
-            swapped = _orientation(image) in QUARTER_TURNS
+            swapped = orientation(image) in QUARTER_TURNS
             if size is not None and not _fits(image.size, size, downscale) and swapped:
                 upright |= _fits((image.height, image.width), size, downscale)
-            if upright and _orientation(image) > 1:
+            if upright and orientation(image) > 1:
                 image = ImageOps.exif_transpose(image)
-        except Exception as error:  # as in _open
-            raise _damaged(path, error) from None
+        except Exception as error:  # as in open_image
+            raise damaged(path, error) from None
         if size is not None and not _fits(image.size, size, downscale):
             got = "x".join(str(n // downscale) for n in image.size)
             raise DataError(
@@ -194,16 +120,18 @@ def glance(path: Path, *, side: int, size: tuple[int, int]) -> UInt8[np.ndarray,
     (width, height) of the whole picture: it is turned as EXIF asks if only so it has that shape.
     Raises DataError as `read_image` does.
     """
-    with _open(path) as image:
+    with open_image(path) as image:
         try:
             if image.format == "JPEG":
                 part = side / max(image.size)
                 image.draft("RGB", (int(image.width * part) + 1, int(image.height * part) + 1))
             image.load()
-            if (image.width < image.height) != (size[0] < size[1]) and _exif_swaps(image):
+            if (image.width < image.height) != (size[0] < size[1]) and orientation(
+                image
+            ) in QUARTER_TURNS:
                 image = ImageOps.exif_transpose(image)
-        except Exception as error:  # as in _open
-            raise _damaged(path, error) from None
+        except Exception as error:  # as in open_image
+            raise damaged(path, error) from None
         pixels = _pixels(path, image)
     return shrink(pixels, max(1, max(pixels.shape[:2]) // side))
 

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from rayfield.core.check import DataError
-from rayfield.data.images import MAX_PIXELS
+from rayfield.data.imagefile import MAX_PIXELS
 
 SUFFIXES = (".heic", ".heif", ".hif")
 FORMAT = "HEIF"

@@ -15,7 +15,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from rayfield.app.process import heic
-from rayfield.data.images import FORMATS, ORIENTATION_TAG, read_image
+from rayfield.data.imagefile import FORMATS, ORIENTATION_TAG
+from rayfield.data.images import read_image
 
 EXIF_BLOCK, FOCAL_35, MODEL_TAG = 0x8769, 0xA405, 0x0110
 FILM_DIAGONAL = 43.267  # mm: EXIF's equivalent focal length is that of 36x24 mm film

@@ -23,7 +23,7 @@ from PIL import Image
 from rayfield.app.process.frames import Odometer, choose, sharpness
 from rayfield.app.process.reports import Report
 from rayfield.core.check import DataError
-from rayfield.data.images import MAX_PIXELS
+from rayfield.data.imagefile import MAX_PIXELS
 
 CONTAINERS = "mov,matroska,avi,mpegts,mpeg,asf,flv,ogg,ivf"
 JUDGED = 960  # pixels: the longer side of the picture that is judged
