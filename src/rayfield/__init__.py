@@ -5,7 +5,7 @@
     picture = run.render(pose)                # height, width, 3 in [0, 1]
     run.evaluate()["psnr"]
     run.film("interpolate", frames=240)
-    run.export("scene.glb")
+    run.export("scene.glb", rayfield.Meshing(faces=50_000))
     rayfield.convert("photos", "for-colmap", "colmap")
 
 Arrays in and out are numpy; poses, depths and meshes are in the world's frame and units.
@@ -21,9 +21,10 @@ from rayfield import train as _train  # noqa: F401
 
 if TYPE_CHECKING:
     from rayfield.app.learned.opened import Learned
+    from rayfield.app.meshes.meshing import Meshing
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "convert", "demo_photos", "open", "resume", "train"]
+__all__ = ["Meshing", "__version__", "convert", "demo_photos", "open", "resume", "train"]
 
 
 def train(
@@ -95,3 +96,12 @@ def demo_photos() -> Path:
     from rayfield.data import demo
 
     return demo.demo_photos()
+
+
+def __getattr__(name: str) -> Any:
+    """`Meshing`, the choices of `export`, once it is asked for: it brings much along."""
+    if name == "Meshing":
+        from rayfield.app.meshes.meshing import Meshing
+
+        return Meshing
+    raise AttributeError(f"module 'rayfield' has no attribute {name!r}")

@@ -11,9 +11,9 @@ import pytest
 from rayfield.app import demo
 from rayfield.app.command.display import Quiet
 from rayfield.app.drawing.figures import read_picture
-from rayfield.app.learned.export import Meshing
 from rayfield.app.learned.opened import Learned, open_learned
 from rayfield.app.learned.rendering import Shot
+from rayfield.app.meshes.meshing import Meshing
 
 
 def test_the_demo_leaves_a_sheet_a_video_a_mesh_and_its_figures(tmp_path, tiny_run, monkeypatch):

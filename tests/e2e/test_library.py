@@ -26,7 +26,7 @@ def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
         ("seconds=60", TINY),
         ("frames=240", "frames=2"),
         ("size=(640, 480)", "size=(24, 18)"),
-        ('"scene.glb"', '"scene.glb", resolution=32'),
+        ('"scene.glb"', '"scene.glb", rayfield.Meshing(32)'),
     ):
         assert old in code
         code = code.replace(old, new)

@@ -13,6 +13,7 @@ import pytest
 
 from rayfield import __version__
 from rayfield.core.check import DataError, RayfieldError, UsageError
+from rayfield.train import record
 from rayfield.train import run as runs
 from rayfield.train.run import check_folder, create_run, open_run
 
@@ -140,7 +141,7 @@ def test_newer_schema_names_the_version_it_needs(tmp_path: Path, toy: ModuleType
         open_run(run.path)
 
 
-@pytest.mark.parametrize("key", [*runs._RECORD_TYPES, "schema"])
+@pytest.mark.parametrize("key", [*record._RECORD_TYPES, "schema"])
 def test_missing_and_mistyped_keys_are_named(tmp_path: Path, toy: ModuleType, key: str):
     run = toy.new_run(tmp_path / "run")
     edited(run.path / "run.json", **{key: 1.5})
@@ -151,7 +152,7 @@ def test_missing_and_mistyped_keys_are_named(tmp_path: Path, toy: ModuleType, ke
         open_run(run.path)
 
 
-@pytest.mark.parametrize("key", runs._DATA_TYPES)
+@pytest.mark.parametrize("key", record._DATA_TYPES)
 def test_missing_keys_of_the_data_are_named(tmp_path: Path, toy: ModuleType, key: str):
     run = toy.new_run(tmp_path / "run")
     data = {k: v for k, v in run.record["data"].items() if k != key}

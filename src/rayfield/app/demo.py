@@ -15,9 +15,10 @@ from rayfield.app.drawing import figures, paths, sheet
 from rayfield.app.learned import cameras as cams
 from rayfield.app.learned import rendering
 from rayfield.app.learned.evaluate import evaluate
-from rayfield.app.learned.export import Meshing, surface
 from rayfield.app.learned.field import TrainedField
+from rayfield.app.learned.field_surface import surface
 from rayfield.app.learned.rendering import Shot, render
+from rayfield.app.meshes.meshing import Meshing
 from rayfield.app.training import Plan, train
 from rayfield.core.types import Camera, Mesh
 from rayfield.data.demo import demo_photos
@@ -46,7 +47,7 @@ def demo(out: Path, *, seconds: float, display: Display) -> tuple[dict[str, Any]
     assert isinstance(field, TrainedField)
     metrics = evaluate(field, progress=lambda done: display.task("evaluating", done))
     film = render(field, FILM, progress=lambda done: display.task("filming", done))
-    mesh, _ = surface(field, MESHING, progress=lambda done: display.task("meshing", done))
+    mesh = surface(field, MESHING, progress=lambda done: display.task("meshing", done))
     mesh = transform(mesh, field.world_from_scene)
     file = field.run.meshes / "demo.glb"
     write_mesh(file, mesh)

@@ -36,6 +36,14 @@ LARGE = 1.5  # crossed cells of a large surface, in unit cells on three faces of
 COARSE = (64, 128)  # where a search begins by itself: at a quarter of the resolution, in this range
 
 
+class NoSurfaceError(RayfieldError):
+    """A field does not cross the level; `span` is the least and the greatest value it has."""
+
+    def __init__(self, message: str, span: tuple[float, float]) -> None:
+        super().__init__(message)
+        self.span = span
+
+
 class Search(NamedTuple):
     """How to look for a surface.
 
@@ -77,7 +85,7 @@ def extract(
     The field is asked near the surface only: of the order of resolution^2 points, see `Search`.
 
     `UsageError`: an impossible box, level or resolution. `RayfieldError`: the field is not finite
-    somewhere, or does not cross the level.
+    somewhere; `NoSurfaceError`, which is one: it does not cross the level.
     """
     cells = _cells(np.asarray(box_min, float), np.asarray(box_max, float), resolution)
     step = _step(search, resolution, cells)
@@ -183,11 +191,14 @@ def _check(probe: Probe, level: float, inside: str, advice: str) -> None:
     span = f"it ranges from {low:.6g} to {high:.6g} {probe.where}"
     empty, full = (high <= at, low > at) if inside == "above" else (low >= at, high < at)
     if empty:
-        raise RayfieldError(
-            f"no surface: the field is nowhere {inside} {level:g}; {span}; change the level{advice}"
+        raise NoSurfaceError(
+            f"no surface: the field is nowhere {inside} {level:g}; {span}; "
+            f"change the level{advice}",
+            (low, high),
         )
     if full:
-        raise RayfieldError(
+        raise NoSurfaceError(
             f"no surface: the field is everywhere {inside} {level:g}; {span}; "
-            f"change the level{advice} or enlarge the box"
+            f"change the level{advice} or enlarge the box",
+            (low, high),
         )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from rayfield.core.check import DataError, RayfieldError, UsageError
 from rayfield.core.types import Mesh
@@ -186,21 +187,30 @@ def _encode(mesh: Mesh, suffix: str) -> bytes:
     """The bytes of a mesh file."""
     if suffix == ".glb":
         turned = transform(mesh, Y_UP)
-        low, high = turned.vertices.min(axis=0), turned.vertices.max(axis=0)
-        return encode_glb(turned, origin=(low + high) / 2 if _blur(mesh) > BLUR else None)
+        return encode_glb(turned, origin=middle_of(turned))
     if suffix == ".ply":
-        return encode_ply(mesh, double=_blur(mesh) > BLUR)
+        return encode_ply(mesh, double=blur_of(mesh) > BLUR)
     if suffix == ".stl":
         return encode_stl(mesh)
-    # Text needs decimals in proportion: nine digits of the mesh's size.
-    size = float(np.ptp(mesh.vertices, axis=0).max())
-    digits = min(300, max(1, 9 - math.floor(math.log10(size)))) if size > 0 else 9
     if suffix == ".obj":
-        return encode_obj(mesh, digits=digits)
-    return encode_off(mesh.vertices, mesh.faces, mesh.colors, digits=digits)
+        return encode_obj(mesh, digits=decimals_of(mesh))
+    return encode_off(mesh.vertices, mesh.faces, mesh.colors, digits=decimals_of(mesh))
 
 
-def _blur(mesh: Mesh) -> float:
+def decimals_of(mesh: Mesh) -> int:
+    """Decimals that text needs: nine digits of the mesh's size."""
+    size = float(np.ptp(mesh.vertices, axis=0).max())
+    return min(300, max(1, 9 - math.floor(math.log10(size)))) if size > 0 else 9
+
+
+def middle_of(mesh: Mesh) -> Float[np.ndarray, " 3"] | None:
+    """Where single precision should count from, if not from the origin, which would blur it."""
+    if blur_of(mesh) <= BLUR:
+        return None
+    return (mesh.vertices.min(axis=0) + mesh.vertices.max(axis=0)) / 2
+
+
+def blur_of(mesh: Mesh) -> float:
     """How far single precision may move a vertex, by the size of the mesh."""
     size = float(np.ptp(mesh.vertices, axis=0).max())
     farthest = float(np.abs(mesh.vertices).max())
@@ -209,7 +219,7 @@ def _blur(mesh: Mesh) -> float:
 
 def _lost(mesh: Mesh, suffix: str) -> list[str]:
     """What a format could not keep of a mesh."""
-    blur = _blur(mesh)
+    blur = blur_of(mesh)
     if suffix != ".stl" or blur <= 10 * BLUR:
         return []
     return [

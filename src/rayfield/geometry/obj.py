@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from rayfield.core.check import DataError
 from rayfield.core.types import Mesh
@@ -25,6 +26,7 @@ from rayfield.geometry.textfile import (
     shown,
     whole_in,
 )
+from rayfield.geometry.textured import coordinates_of
 
 CURVED = {b"vp", b"cstype", b"deg", b"bmat", b"step", b"curv", b"curv2", b"surf", b"parm"}
 CURVED |= {b"trim", b"hole", b"scrv", b"sp", b"end", b"con", b"bsp", b"bzp", b"cdc", b"cdp", b"res"}
@@ -32,6 +34,7 @@ PASSED = {b"vt", b"g", b"o", b"s", b"usemtl", b"mtllib", b"l", b"p", b"mg", b"lo
 PASSED |= {b"shadow_obj", b"trace_obj", b"c_interp", b"d_interp", b"usemap", b"maplib"}
 PASSED |= {b"stech", b"ctech"}
 RUNS = {b"call", b"csh"}
+MATERIAL = "textured"
 
 
 class _Reader:
@@ -133,8 +136,7 @@ def holds_faces(path: Path) -> bool:
 
 def encode_obj(mesh: Mesh, *, digits: int) -> bytes:
     """The bytes of an OBJ file, its positions with that many decimals."""
-    row = f"v %.{digits}f %.{digits}f %.{digits}f"
-    rows = [row % tuple(v) for v in mesh.vertices.tolist()]
+    rows = _places(mesh.vertices, digits)
     if mesh.colors is not None:
         shades = [f"{c / 255:.6f}" for c in range(256)]
         both = zip(rows, mesh.colors.tolist(), strict=True)
@@ -146,6 +148,43 @@ def encode_obj(mesh: Mesh, *, digits: int) -> bytes:
         rows += [f"vn {x:.9f} {y:.9f} {z:.9f}" for x, y, z in mesh.normals.tolist()]
         rows += [f"f {a}//{a} {b}//{b} {c}//{c}" for a, b, c in faces]
     return "\n".join(["# rayfield", *rows, ""]).encode()
+
+
+def encode_textured_obj(
+    mesh: Mesh, corners: Float[np.ndarray, "F 3 2"], *, digits: int, materials: str
+) -> bytes:
+    """The same with the corners of faces at places of a texture (origin at the lower left), that
+    the file `materials` names as MATERIAL; without colours of vertices."""
+    places, place = coordinates_of(corners)
+    rows = [f"mtllib {materials}", *_places(mesh.vertices, digits)]
+    rows += [f"vt {u:.7f} {v:.7f}" for u, v in places.tolist()]
+    if mesh.normals is not None:
+        rows += [f"vn {x:.9f} {y:.9f} {z:.9f}" for x, y, z in mesh.normals.tolist()]
+    rows.append(f"usemtl {MATERIAL}")
+    each = zip((mesh.faces + 1).tolist(), (place + 1).tolist(), strict=True)
+    if mesh.normals is None:
+        rows += [f"f {a}/{t} {b}/{u} {c}/{v}" for (a, b, c), (t, u, v) in each]
+    else:
+        rows += [f"f {a}/{t}/{a} {b}/{u}/{b} {c}/{v}/{c}" for (a, b, c), (t, u, v) in each]
+    return "\n".join(["# rayfield", *rows, ""]).encode()
+
+
+def encode_materials(picture: str) -> bytes:
+    """The bytes of the file that goes with a textured OBJ: one matte material, with a picture."""
+    rows = (
+        f"newmtl {MATERIAL}",
+        "Ka 0 0 0",
+        "Kd 1 1 1",
+        "Ks 0 0 0",
+        "illum 1",
+        f"map_Kd {picture}",
+    )
+    return "\n".join(["# rayfield", *rows, ""]).encode()
+
+
+def _places(vertices: Float[np.ndarray, "V 3"], digits: int) -> list[str]:
+    row = f"v %.{digits}f %.{digits}f %.{digits}f"
+    return [row % tuple(v) for v in vertices.tolist()]
 
 
 def _joined(path: Path, source: Iterator[Line]) -> Iterator[Line]:

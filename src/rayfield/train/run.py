@@ -3,7 +3,7 @@
 RUN/run.json              what was asked for, and of what data (this file)
 RUN/checkpoints/step-N/   see checkpoint.py
 RUN/log.jsonl             see log.py
-RUN/figures/  renders/  meshes/  metrics.json
+RUN/figures/  renders/  meshes/  metrics.json  mesh.json
 """
 
 from __future__ import annotations
@@ -14,60 +14,16 @@ import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 from rayfield import __version__
 from rayfield.core.check import DataError, RayfieldError, UsageError
 from rayfield.train.files import read_json, replace_synced, sync_folder, to_json
+from rayfield.train.record import FIX, DataRecord, Record, checked
 
 SCHEMA = 1
 LONGEST_NAME = 255  # bytes of a file name, on every file system in use
 LONGEST_PATH = 4000  # bytes; leaves room for the names inside the run
-FIX = "restore the file from a copy, or start a new run"
-
-
-class DataRecord(TypedDict):
-    """Which data a run learns from. Paths are POSIX text; `relative` starts at the run folder."""
-
-    given: str
-    path: str
-    relative: str
-    fingerprint: str
-    splits: dict[str, int]
-    downscale: int
-    drop_invalid: NotRequired[bool]
-    masks: NotRequired[str | None]
-
-
-class Record(TypedDict):
-    """What a run is, as plain JSON values: the content of run.json beside versions."""
-
-    method: str
-    config: dict[str, Any]
-    data: DataRecord
-    world_from_scene: list[list[float]]
-    traits: dict[str, Any]
-    seed: int
-    budget: dict[str, Any]
-
-
-_RECORD_TYPES = {
-    "method": str,
-    "config": dict,
-    "data": dict,
-    "world_from_scene": list,
-    "traits": dict,
-    "seed": int,
-    "budget": dict,
-}
-_DATA_TYPES = {
-    "given": str,
-    "path": str,
-    "relative": str,
-    "fingerprint": str,
-    "splits": dict,
-    "downscale": int,
-}
 
 
 @dataclass(frozen=True)
@@ -109,6 +65,11 @@ class Run:
     def metrics(self) -> Path:
         """File of the evaluation's results."""
         return self.path / "metrics.json"
+
+    @property
+    def mesh(self) -> Path:
+        """File of what is known of the newest mesh that was exported."""
+        return self.path / "mesh.json"
 
     @property
     def drop_invalid(self) -> bool:
@@ -202,13 +163,7 @@ def open_run(path: Path) -> Run:
         raise DataError(path, "no run here (there is no run.json)", fix)
     content = read_json(file, FIX)
     check_schema(file, content, SCHEMA)
-    _check_types(file, content, _RECORD_TYPES)
-    _check_types(file, content["data"], _DATA_TYPES, prefix="data.")
-    rows = content["world_from_scene"]
-    square = len(rows) == 4 and all(isinstance(row, list) and len(row) == 4 for row in rows)
-    if not square or not all(_is_finite(value) for row in rows for value in row):
-        raise DataError(file, "world_from_scene is not a 4x4 matrix of numbers", FIX)
-    return Run(path, Record(**{key: content[key] for key in _RECORD_TYPES}))  # type: ignore[typeddict-item]
+    return Run(path, checked(file, content))
 
 
 def check_schema(file: Path, content: dict[str, Any], known: int) -> None:
@@ -228,21 +183,6 @@ def package_versions() -> dict[str, str]:
     """Versions of rayfield, Python and the packages that results depend on."""
     packages = {name: metadata.version(name) for name in ("torch", "numpy", "numba", "safetensors")}
     return {"rayfield": __version__, "python": platform.python_version(), **packages}
-
-
-def _check_types(
-    file: Path, content: dict[str, Any], types: dict[str, type], *, prefix: str = ""
-) -> None:
-    for key, kind in types.items():
-        if key not in content:
-            raise DataError(file, f"{prefix}{key} is missing", FIX)
-        if not isinstance(content[key], kind) or isinstance(content[key], bool):
-            what = f"{prefix}{key} is {type(content[key]).__name__}, not {kind.__name__}"
-            raise DataError(file, what, FIX)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and abs(value) < 1e300
 
 
 def _unwritable(path: Path, error: OSError) -> RayfieldError:

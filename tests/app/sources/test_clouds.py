@@ -16,6 +16,7 @@ from rayfield.app.drawing.surfaces import UPS, frame_of, stood
 from rayfield.app.learned import trained_surface
 from rayfield.app.learned.rendering import Shot
 from rayfield.app.learned.trained_surface import TrainedSurface
+from rayfield.app.meshes.meshing import Meshing
 from rayfield.app.sources import clouds
 from rayfield.app.sources.clouds import Points, open_points
 from rayfield.core.check import DataError, RayfieldError, UsageError
@@ -71,7 +72,7 @@ def coarse(monkeypatch):
 @pytest.mark.parametrize(("middle", "radius"), [(0.0, 1.0), (1e6, 1.0), (0.0, 1e-6), (3.0, 1e5)])
 def test_the_mesh_lies_where_the_points_do(tmp_path, middle, radius):
     surface = learned(tmp_path, source(tmp_path, middle=middle, radius=radius))
-    found = surface.export(tmp_path / "m.obj", resolution=32)
+    found = surface.export(tmp_path / "m.obj", Meshing(32))
     mesh = read_mesh(tmp_path / "m.obj")
     lengths = np.linalg.norm(mesh.vertices - middle, axis=1) / radius
     bound = (2 * 1.25 / 32) ** 2 / 8  # h^2 / 8R: linear interpolation of a distance
@@ -94,10 +95,10 @@ def test_a_small_piece_is_left_out_and_told_of_another_object_is_kept(tmp_path):
     method = SimpleNamespace(surface=lambda model: value)
     surface = learned(tmp_path, source(tmp_path), method)
     places = [([0.7, 0.7, 0.7], 0.2)]  # 16 % of the area
-    found = surface.export(tmp_path / "both.ply", resolution=32)
+    found = surface.export(tmp_path / "both.ply", Meshing(32))
     assert (found["components"], found.get("notes")) == (2, None)
     places = [([0.8, 0.8, 0.8], 0.06), ([-0.8, 0.8, 0.8], 0.06)]  # 1.4 %
-    found = surface.export(tmp_path / "one.ply", resolution=32)
+    found = surface.export(tmp_path / "one.ply", Meshing(32))
     assert found["components"] == 1
     assert found["notes"] == [
         "2 separate pieces of less than 2 % of the area of the largest are left out"
@@ -215,5 +216,5 @@ def test_previews_stand_upright(tmp_path, coarse):
 def test_a_function_without_zeros_has_no_mesh(tmp_path):
     surface = learned(tmp_path, source(tmp_path), NOWHERE)
     with pytest.raises(RayfieldError, match="no surface"):
-        surface.export(tmp_path / "m.ply", resolution=8)
+        surface.export(tmp_path / "m.ply", Meshing(8))
     assert not (tmp_path / "m.ply").exists()

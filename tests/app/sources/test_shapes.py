@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from rayfield.app.command.display import Quiet
-from rayfield.app.learned import export
+from rayfield.app.meshes import level_set
+from rayfield.app.meshes.meshing import Meshing
 from rayfield.app.sources import shapes
 from rayfield.app.sources.pictures import open_samples
 from rayfield.app.sources.shapes import Solid, TrainedShape
@@ -75,7 +76,7 @@ def test_the_exact_field_has_an_iou_of_one(trained, monkeypatch):
 
 
 def test_the_exported_mesh_lies_where_the_given_one_does(trained, tmp_path):
-    found = trained.export(tmp_path / "out.ply", resolution=48)
+    found = trained.export(tmp_path / "out.ply", Meshing(48))
     assert found["boundary_edges"] == 0
     mesh = read_mesh(tmp_path / "out.ply")
     np.testing.assert_allclose(mesh.vertices.min(axis=0), [100, -3, 5], atol=0.1)
@@ -86,7 +87,7 @@ def test_a_fine_mesh_asks_near_the_surface_alone_and_finds_thin_plates(
     trained, tmp_path, monkeypatch
 ):
     """A box, and by itself a leaning plate thinner than the cells where the search begins."""
-    monkeypatch.setattr(export, "CAREFUL", 48)
+    monkeypatch.setattr(level_set, "CAREFUL", 48)
     asked = []
 
     class Thin:
@@ -103,7 +104,7 @@ def test_a_fine_mesh_asks_near_the_surface_alone_and_finds_thin_plates(
 
             return occupancy
 
-    found = replace(trained, method=Thin).export(tmp_path / "fine.ply", resolution=96)
+    found = replace(trained, method=Thin).export(tmp_path / "fine.ply", Meshing(96))
     assert found["components"] == 2
     assert found["boundary_edges"] == 0
     assert sum(asked) < 0.3 * 97**3

@@ -8,9 +8,8 @@ from typing import Any
 
 from rayfield.app.command import summary
 from rayfield.app.learned.evaluate import evaluate as evaluate_field
-from rayfield.app.learned.export import Meshing
-from rayfield.app.learned.export import export as export_field
 from rayfield.app.learned.field import TrainedField
+from rayfield.app.learned.field_surface import export as export_field
 from rayfield.app.learned.opened import Learned
 from rayfield.app.learned.rendering import Shot
 from rayfield.app.learned.rendering import render as render_field
@@ -19,7 +18,8 @@ from rayfield.app.learned.trained_geometry import TrainedGeometry
 from rayfield.app.learned.trained_picture import TrainedPicture
 from rayfield.app.learned.trained_shapes import TrainedShapes
 from rayfield.app.learned.trained_solid import TrainedSolid
-from rayfield.app.learned.trained_surface import TrainedSurface, meshed
+from rayfield.app.learned.trained_surface import TrainedSurface
+from rayfield.app.meshes.meshing import Meshing
 from rayfield.app.sources.shapes import TrainedShape
 from rayfield.core.check import UsageError
 
@@ -125,13 +125,6 @@ def export(
         raise UsageError(f"{learned.run.path}: has no surface; draw it: rayfield render")
     if isinstance(learned, TrainedField):
         found = export_field(learned, path, meshing, force=force, progress=progress)
-    elif isinstance(learned, TrainedGeometry):
-        found = learned.export(path, meshing, force=force)
-    elif isinstance(learned, TrainedSurface | TrainedSolid):
-        learned = learned.surface if isinstance(learned, TrainedSolid) else learned
-        found = meshed(learned, path, meshing, force=force, progress=progress)
-    elif meshing.threshold is not None:
-        raise UsageError("--threshold is a density; the surface of a shape is at occupancy 0.5")
     else:
-        found = learned.export(path, resolution=meshing.resolution, force=force)
+        found = learned.export(path, meshing, force=force, progress=progress)
     return found, summary.of_mesh(found)

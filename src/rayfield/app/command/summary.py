@@ -137,15 +137,20 @@ def of_mesh(found: dict[str, Any]) -> str:
     """A mesh and whether it can be trusted, or points."""
     if "points" in found:
         return f"{found['file']}: {found['points']:,} points"
-    closed = "closed" if found["boundary_edges"] == 0 else f"{found['boundary_edges']} open edges"
-    size = " x ".join(
-        f"{high - low:.3g}" for low, high in zip(found["box_min"], found["box_max"], strict=True)
-    )
+    open_edges = found["boundary_edges"]
+    closed = "closed" if open_edges == 0 else f"{open_edges:,} open edges"
+    low, high = found["box_min"], found["box_max"]
+    size = " x ".join(f"{b - a:.3g}" for a, b in zip(low, high, strict=True))
     level = f", at level {found['threshold']:.3g}" if "threshold" in found else ""
+    corners = " to ".join(f"({', '.join(f'{x:.4g}' for x in corner)})" for corner in (low, high))
     crossing = found["self_intersections"]
-    crossed = f"{crossing} pairs of faces cross, " if crossing else ""
     lines = [
         f"{found['file']}: {found['vertices']:,} vertices, {found['faces']:,} faces, {closed}, "
-        f"{crossed}{found['components']} components, {size} units{level}"
+        f"{found['components']} components, {size} units{level}",
+        f"quality: {open_edges:,} boundary edges, Euler number {found['euler_number']}, "
+        f"{found['components']} components, {crossing:,} pairs of faces cross",
+        f"box: {corners} in the {found['frame']}'s frame",
     ]
+    if "beside" in found:
+        lines.append(f"beside it: {', '.join(found['beside'])}")
     return "\n".join([*lines, *(f"note: {note}" for note in found.get("notes", ()))])

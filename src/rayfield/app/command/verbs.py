@@ -14,6 +14,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from rayfield.app.command.check_verb import Check
 from rayfield.app.command.convert_verb import Convert
 from rayfield.app.command.display import Display
+from rayfield.app.command.export_verb import Export
 from rayfield.app.command.options import Common, Flag, Result, RunArg, Seconds, told
 from rayfield.app.command.process_verb import Process
 from rayfield.app.command.render_verb import Render
@@ -106,46 +107,6 @@ class Eval(Common):
                 save_renders=self.save_renders,
                 reference=self.reference,
                 progress=lambda done: display.task("evaluating", done),
-            )
-        )
-
-
-@dataclass(frozen=True)
-class Export(Common):
-    """Write the surface of a trained field as a closed, coloured mesh."""
-
-    folder: RunArg
-    """the run's folder"""
-    output: Annotated[Path, arg(aliases=["-o"], metavar="FILE")]
-    """file to write: .glb .ply .obj .stl .off"""
-    resolution: Annotated[int, arg(metavar="N")] = 192
-    """cells along the longest side"""
-    threshold: Annotated[float | None, told(metavar="D")] = None
-    """density of the surface, 1 / world unit; default: half opaque at 1.25 % of the scene's side"""
-    frame: Literal["world", "scene"] = "world"
-    """coordinates: those of the camera poses given, or those of training"""
-    scene: Annotated[str | None, told(metavar="NAME")] = None
-    """of a class of shapes: the held-out one to reconstruct; default: the first"""
-    observation: Annotated[Path | None, told(metavar="FILE")] = None
-    """of a class of shapes: reconstruct what this file shows (points, mesh, voxels, picture)"""
-    force: Flag = False
-    """overwrite the file"""
-
-    def run(self, display: Display) -> Result:
-        """Export."""
-        from rayfield.app.command import answers
-        from rayfield.app.learned.export import Meshing
-        from rayfield.app.learned.opened import open_learned
-
-        return Result(
-            *answers.export(
-                open_learned(self.folder, "export"),
-                self.output,
-                Meshing(self.resolution, self.threshold, self.frame),
-                scene=self.scene,
-                observation=self.observation,
-                force=self.force,
-                progress=lambda done: display.task("meshing", done),
             )
         )
 

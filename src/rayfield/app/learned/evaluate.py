@@ -14,8 +14,9 @@ from torch import Tensor
 
 from rayfield.app.drawing import figures
 from rayfield.app.drawing.preview import composited
-from rayfield.app.learned.export import Meshing, surface
 from rayfield.app.learned.field import TrainedField, background_of
+from rayfield.app.learned.field_surface import surface
+from rayfield.app.meshes.meshing import Meshing
 from rayfield.app.sources.photos import scene_of
 from rayfield.core.check import DataError
 from rayfield.data.photo import view_image, view_subject
@@ -87,7 +88,7 @@ def evaluate(
 def beside(field: TrainedField, file: Path) -> dict[str, Any]:
     """The measures of the surface against the mesh in a file; lengths by its box's diagonal."""
     true = read_mesh(file)
-    mesh, _ = surface(field, Meshing(COMPARED), progress=lambda _: None)
+    mesh = surface(field, Meshing(COMPARED))
     mesh = transform(mesh, field.world_from_scene)
     diagonal = float(np.linalg.norm(np.ptp(true.vertices, axis=0)))
     unit = np.diag([1 / diagonal] * 3 + [1.0])

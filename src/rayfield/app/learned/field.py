@@ -17,12 +17,11 @@ from torch import nn
 from rayfield.app import contract
 from rayfield.app.catalogue import load_method
 from rayfield.app.learned import cameras as cams
-from rayfield.app.settings import config_from_json
+from rayfield.app.meshes.meshing import DEFAULT, Meshing
 from rayfield.core.check import DataError, UsageError
 from rayfield.core.types import Camera, Rays, SceneTraits
 from rayfield.data.pixels import camera_rays
-from rayfield.train.checkpoint import load_latest, restore_model
-from rayfield.train.run import Run, open_run
+from rayfield.train.run import Run
 
 CHUNK = 2**16  # rays rendered at a time
 CAMERAS = "cameras.json"
@@ -190,48 +189,12 @@ class TrainedField:
         return render(self, Shot(path, size, frames, float(fps), depth))
 
     def export(
-        self, path: Path | str, *, resolution: int = 192, force: bool = False
+        self, path: Path | str, meshing: Meshing | None = None, *, force: bool = False
     ) -> dict[str, Any]:
-        """Write the surface as a coloured mesh in the world's frame; see `export.export`."""
-        from rayfield.app.learned.export import Meshing, export  # reads and writes meshes
+        """Write the surface as a coloured mesh; see `meshes.export.export`."""
+        from rayfield.app.learned.field_surface import export  # reads and writes meshes
 
-        return export(self, path, Meshing(resolution), force=force)
-
-
-class Restored(NamedTuple):
-    """What a run folder holds, at its newest whole checkpoint."""
-
-    run: Run
-    method: Any
-    cfg: Any
-    model: nn.Module
-    step: int
-
-
-def restore(path: Path | str) -> Restored:
-    """The model of a run folder.
-
-    Raises DataError if there is no run, no checkpoint, or one that does not fit.
-    """
-    run = open_run(Path(path))
-    method: Any = load_method(run.record["method"])
-    cfg: Any = config_from_json(method.Config, run.record["config"], run.path / "run.json")
-    latest = load_latest(run)
-    if latest is None:
-        raise DataError(run.path, "holds no checkpoint yet", f"run: rayfield resume {run.path}")
-    model = method.build(cfg, generator=torch.Generator().manual_seed(run.record["seed"]))
-    restore_model(model, latest)
-    model.eval()
-    return Restored(run, method, cfg, model, latest.step)
-
-
-def open_field(restored: Restored, *, image: int = -1) -> TrainedField:
-    """The field that was learned from photos, with their cameras; `image` as in TrainedField."""
-    cameras = cams.load_cameras(restored.run.path / CAMERAS)
-    method = cast(contract.RayMethod, restored.method)
-    return TrainedField(
-        restored.run, method, restored.cfg, restored.model, restored.step, cameras, image
-    )
+        return export(self, path, meshing or DEFAULT, force=force)
 
 
 def traits_of(run: Run) -> SceneTraits:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rayfield.app.catalogue import find_method
 from rayfield.app.contract import MeshMethod, PointMethod
-from rayfield.app.learned.field import TrainedField, open_field, restore
+from rayfield.app.learned.field import TrainedField
+from rayfield.app.learned.restoring import open_field, restore
 from rayfield.app.learned.trained_class import TrainedClass
 from rayfield.app.learned.trained_geometry import TrainedGeometry
 from rayfield.app.learned.trained_picture import TrainedPicture
@@ -29,7 +30,7 @@ Learned = (
 
 
 def open_learned(path: Path | str, verb: str | None = None) -> Learned:
-    """What a run folder holds at its newest whole checkpoint.
+    """What a run folder holds at its newest whole checkpoint, or RUN/checkpoints/step-N.
 
     Raises DataError if there is no run, no checkpoint, or one that does not fit; UsageError if
     its method does not serve the `verb`.

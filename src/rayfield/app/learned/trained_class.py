@@ -15,7 +15,8 @@ from rayfield.app.catalogue import suggestion
 from rayfield.app.contract import Method
 from rayfield.app.learned import cameras as cams
 from rayfield.app.learned import evaluate as evaluation
-from rayfield.app.learned.field import CAMERAS, Restored, TrainedField, open_field, traits_of
+from rayfield.app.learned.field import CAMERAS, TrainedField, traits_of
+from rayfield.app.learned.restoring import Restored, open_field
 from rayfield.app.sources.photos import scenes_of
 from rayfield.core.check import DataError, UsageError
 from rayfield.train.files import write_json

@@ -13,14 +13,14 @@ from jaxtyping import Float
 from torch import nn
 
 from rayfield.app.contract import MeshMethod
-from rayfield.app.learned.export import DEFAULT, Meshing, own_mesh, write_cloud
-from rayfield.app.learned.meshfile import save_mesh
+from rayfield.app.meshes import export as meshes
+from rayfield.app.meshes.meshing import DEFAULT, Meshing
 from rayfield.app.sources.photos import check_unchanged
 from rayfield.core.check import UsageError
 from rayfield.core.types import PointCloud
 from rayfield.data.points import HALF_SIDE, Cloud, read_points
 from rayfield.geometry.mesh import transform
-from rayfield.geometry.meshio import check_target, read_mesh
+from rayfield.geometry.meshio import read_mesh
 from rayfield.geometry.metrics import chamfer_l1_onet, chamfer_l2, compare, match
 from rayfield.geometry.sampling import sample_surface
 from rayfield.train.files import write_json
@@ -78,21 +78,28 @@ class TrainedGeometry:
         return found
 
     def export(
-        self, path: Path | str, meshing: Meshing = DEFAULT, *, force: bool = False
+        self,
+        path: Path | str,
+        meshing: Meshing = DEFAULT,
+        *,
+        force: bool = False,
+        progress: Progress = lambda _: None,
     ) -> dict[str, Any]:
-        """Write the mesh or the points; arguments as in `export.export`."""
-        path = Path(path)
+        """Write the mesh or the points; see `meshes.export.export`."""
+        if isinstance(self.method, MeshMethod):
+            return meshes.export(self.subject(), path, meshing, force=force, progress=progress)
+        cloud, colors = self.method.cloud(self.model)
+        matrix = self.world_from_scene
+        return meshes.write_cloud(
+            Path(path), cloud, colors.numpy(), meshing=meshing, matrix=matrix, force=force
+        )
+
+    def subject(self) -> meshes.Subject:
+        """The mesh as it can be exported. Raises UsageError for a run that keeps points."""
         if not isinstance(self.method, MeshMethod):
-            cloud, colors = self.method.cloud(self.model)
-            return write_cloud(
-                path, cloud, colors, meshing=meshing, matrix=self.world_from_scene, force=force
-            )
-        check_target(path, force=force)
-        mesh = own_mesh(self.method.mesh(self.model), meshing)
-        if meshing.frame == "world":
-            mesh = transform(mesh, self.world_from_scene)
-        mesh = replace(mesh, colors=None)  # nothing was learned of them
-        return save_mesh(path, mesh, frame=meshing.frame, force=force)
+            raise UsageError(f"{self.run.path}: keeps points, which are no surface")
+        mesh = replace(self.method.mesh(self.model), colors=None)  # nothing was learned of them
+        return meshes.Subject(self.run, self.step, mesh, self.world_from_scene)
 
     def _against(self, data: Cloud) -> dict[str, float]:
         """Chamfer distances between random points of the mesh, or all points, and the data."""

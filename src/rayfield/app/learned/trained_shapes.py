@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,13 @@ from torch import Tensor, nn
 
 from rayfield.app.catalogue import suggestion
 from rayfield.app.drawing import shape_figures
-from rayfield.app.drawing.surfaces import in_chunks, surface_mesh
+from rayfield.app.drawing.surfaces import gradient_normals, in_chunks, surface_mesh
 from rayfield.app.learned import shape_scores
-from rayfield.app.learned.export import Meshing
-from rayfield.app.learned.meshfile import save_mesh
 from rayfield.app.learned.observation import read_observation
+from rayfield.app.meshes import export as meshes
+from rayfield.app.meshes.level_set import LevelSet
+from rayfield.app.meshes.meshing import Meshing
+from rayfield.app.meshes.skin import Skin
 from rayfield.app.sources.photos import check_unchanged
 from rayfield.core.check import RayfieldError, UsageError
 from rayfield.core.types import Mesh
@@ -27,13 +28,13 @@ from rayfield.data.pointfiles import usual_up
 from rayfield.data.shape_batches import Wanted, observe
 from rayfield.data.shape_class import Shapes, load_shapes
 from rayfield.data.solids import PointFn, Solid
-from rayfield.geometry.mesh import transform
-from rayfield.geometry.meshio import check_target, write_mesh
+from rayfield.geometry.meshio import write_mesh
 from rayfield.train.files import write_json
 from rayfield.train.run import Run
 
 TOGETHER = 8  # shapes whose codes are sought at a time
 STRIP = 6  # shapes of an interpolation
+SLOPE = 2.5e-3  # of the frame, for normals
 
 Progress = Callable[[float], None]
 
@@ -121,21 +122,18 @@ class TrainedShapes:
 
         Raises UsageError for arguments that name no shape, RayfieldError if there is no surface.
         """
-        started = time.perf_counter()
-        path = Path(path)
-        check_target(path, force=force)
-        if meshing.threshold is not None:
-            raise UsageError("--threshold is a density; shapes have theirs in the Config")
-        if meshing.frame not in ("world", "scene"):
-            raise UsageError(f"there is no frame {meshing.frame!r}; give world or scene")
-        code, world = self._asked(scene, observation, own=meshing.frame == "scene")
-        notes: list[str] = []
-        mesh = self.mesh(code, meshing.resolution, progress=progress, notes=notes)
-        if meshing.frame == "world":
-            mesh = transform(mesh, world)
-        found = save_mesh(path, mesh, frame=meshing.frame, force=force, notes=notes)
-        seconds = time.perf_counter() - started
-        return found | {"step": self.step, "threshold": 0.0, "seconds": seconds}
+        subject = self.subject(scene=scene, observation=observation, own=meshing.frame == "scene")
+        return meshes.export(subject, path, meshing, force=force, progress=progress)
+
+    def subject(
+        self, *, scene: str | None = None, observation: Path | None = None, own: bool = False
+    ) -> meshes.Subject:
+        """A surface as it can be meshed: which one, as in `export`; `own`: in no world's frame."""
+        code, world = self._asked(scene, observation, own=own)
+        value = self.value(code)
+        shape = LevelSet(value, 0.0, "below", "value inside and outside")
+        skin = Skin(lambda mesh: gradient_normals(value, mesh, step=SLOPE))
+        return meshes.Subject(self.run, self.step, shape, world, skin)
 
     def mesh(
         self,

@@ -11,6 +11,8 @@ import torch
 
 from rayfield.app.learned.rendering import Shot
 from rayfield.app.learned.trained_surface import TrainedSurface
+from rayfield.app.meshes.export import Subject
+from rayfield.app.meshes.meshing import DEFAULT, Meshing
 from rayfield.app.sources.photos import check_unchanged
 from rayfield.data.points import HALF_SIDE
 from rayfield.data.solid import read_solid
@@ -68,19 +70,20 @@ class TrainedSolid:
         write_json(self.run.metrics, found)
         return found
 
+    def subject(self) -> Subject:
+        """The zero set as it can be meshed."""
+        return self.surface.subject()
+
     def export(
         self,
         path: Path | str,
+        meshing: Meshing = DEFAULT,
         *,
-        resolution: int = 192,
-        frame: str = "world",
         force: bool = False,
         progress: Callable[[float], None] = lambda _: None,
     ) -> dict[str, Any]:
-        """Write the zero set as a mesh; see `TrainedSurface.export`."""
-        return self.surface.export(
-            path, resolution=resolution, frame=frame, force=force, progress=progress
-        )
+        """Write the zero set as a mesh; see `meshes.export.export`."""
+        return self.surface.export(path, meshing, force=force, progress=progress)
 
     def render(
         self, shot: Shot, *, out: Path | None = None, progress: Callable[[float], None]

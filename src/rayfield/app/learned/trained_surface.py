@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +13,22 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from rayfield.app.drawing.surfaces import clay, frame_of, in_chunks, orbit, stood, surface_mesh
+from rayfield.app.drawing.surfaces import (
+    clay,
+    frame_of,
+    gradient_normals,
+    in_chunks,
+    orbit,
+    stood,
+    surface_mesh,
+)
 from rayfield.app.drawing.video import Video
 from rayfield.app.learned import cameras as cams
-from rayfield.app.learned.export import Meshing
-from rayfield.app.learned.meshfile import save_mesh
 from rayfield.app.learned.rendering import MAX_FRAMES, Shot
+from rayfield.app.meshes import export as meshes
+from rayfield.app.meshes.level_set import LevelSet
+from rayfield.app.meshes.meshing import DEFAULT, Meshing
+from rayfield.app.meshes.skin import Skin
 from rayfield.app.sources.photos import check_unchanged
 from rayfield.core.check import UsageError
 from rayfield.core.types import Mesh
@@ -27,7 +36,7 @@ from rayfield.data.pointfiles import usual_up
 from rayfield.data.points import HALF_SIDE, Cloud, distance_to, read_points
 from rayfield.geometry.distance import MeshDistance
 from rayfield.geometry.mesh import face_normals, report, transform
-from rayfield.geometry.meshio import check_target, read_mesh
+from rayfield.geometry.meshio import read_mesh
 from rayfield.geometry.metrics import compare
 from rayfield.geometry.sampling import sample_surface
 from rayfield.math.calculus import central_gradient
@@ -37,6 +46,7 @@ from rayfield.train.run import Run
 RESOLUTION = 128  # cells a side of the mesh that is measured
 TESTED = 50_000  # points of each kind
 STEP = 1e-3  # scene units, for gradients
+SLOPE = 2.5e-3  # scene units, for normals
 SIZE = (640, 640)
 
 Progress = Callable[[float], None]
@@ -72,29 +82,20 @@ class TrainedSurface:
     def export(
         self,
         path: Path | str,
+        meshing: Meshing = DEFAULT,
         *,
-        resolution: int = 192,
-        frame: str = "world",
         force: bool = False,
         progress: Progress = lambda _: None,
     ) -> dict[str, Any]:
-        """Write the surface as a mesh; what one asks of a mesh before using it.
+        """Write the surface as a mesh, with normals of the gradient; see `meshes.export.export`."""
+        return meshes.export(self.subject(), path, meshing, force=force, progress=progress)
 
-        Raises UsageError for arguments that make no mesh, RayfieldError if the file exists
-        (unless `force`) or there is no surface.
-        """
-        started = time.perf_counter()
-        path = Path(path)
-        check_target(path, force=force)
-        if frame not in ("world", "scene"):
-            raise UsageError(f"there is no frame {frame!r}; give world or scene")
-        notes: list[str] = []
-        mesh = surface_mesh(self._scene_value, resolution, progress=progress, notes=notes)
-        if frame == "world":
-            mesh = transform(mesh, self.world_from_scene)
-        found = save_mesh(path, mesh, frame=frame, force=force, notes=notes)
-        about = {"step": self.step, "threshold": 0.0, "resolution": resolution}
-        return found | about | {"seconds": time.perf_counter() - started}
+    def subject(self) -> meshes.Subject:
+        """The surface as it can be meshed."""
+        unit = cams.scale_of(self.world_from_scene)
+        shape = LevelSet(self._scene_value, 0.0, "below", "signed distance", unit)
+        skin = Skin(lambda mesh: gradient_normals(in_chunks(self._scene_value), mesh, step=SLOPE))
+        return meshes.Subject(self.run, self.step, shape, self.world_from_scene, skin)
 
     def evaluate(
         self, *, reference: Path | None = None, progress: Progress = lambda _: None
@@ -183,14 +184,3 @@ class TrainedSurface:
             found["normal_consistency"] = float(np.abs(cosines).mean())
             found["outward"] = float((cosines > 0).mean())
         return found
-
-
-def meshed(
-    surface: TrainedSurface, path: Path, meshing: Meshing, *, force: bool, progress: Progress
-) -> dict[str, Any]:
-    """`export` for the command line. Raises UsageError for a density."""
-    if meshing.threshold is not None:
-        raise UsageError("--threshold is a density; a signed surface is where its value is 0")
-    return surface.export(
-        path, resolution=meshing.resolution, frame=meshing.frame, force=force, progress=progress
-    )

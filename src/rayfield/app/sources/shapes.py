@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 from rayfield.app.command.display import Display
 from rayfield.app.drawing.gallery import Gallery, Shown
 from rayfield.app.drawing.thumbnails import cut
-from rayfield.app.learned.export import careful
-from rayfield.app.learned.meshfile import save_mesh
+from rayfield.app.meshes.export import Subject, export
+from rayfield.app.meshes.level_set import LevelSet
+from rayfield.app.meshes.meshing import DEFAULT, Meshing
 from rayfield.app.sources.source import Origin
 from rayfield.data.shape_samples import (
     Shape,
@@ -24,10 +26,7 @@ from rayfield.data.shape_samples import (
     near_surface,
     read_shape,
 )
-from rayfield.geometry import meshio
 from rayfield.geometry.distance import inside_of
-from rayfield.geometry.marching import extract
-from rayfield.geometry.mesh import transform
 from rayfield.objectives.photometric import psnr
 from rayfield.objectives.pointwise import iou
 from rayfield.train.files import write_json
@@ -118,24 +117,22 @@ class TrainedShape:
         field = self.method.field(self.model)
         return torch.cat([field(part)[:, 0] for part in points.split(2**15)])
 
+    def subject(self) -> Subject:
+        """The surface of occupancy 0.5 as it can be meshed."""
+        shape = LevelSet(self.occupancy, 0.5, "above", "occupancy", side=(0.0, 1.0), thin=True)
+        world = np.array(self.run.record["world_from_scene"], dtype=np.float64)
+        return Subject(self.run, self.step, shape, world)
+
     def export(
-        self, path: Path | str, *, resolution: int = 192, force: bool = False
+        self,
+        path: Path | str,
+        meshing: Meshing = DEFAULT,
+        *,
+        force: bool = False,
+        progress: Callable[[float], None] = lambda _: None,
     ) -> dict[str, Any]:
-        """Write the surface of occupancy 0.5 as a mesh in the frame of the one given."""
-        path = Path(path)
-        meshio.check_target(path, force=force)
-        mesh = extract(
-            self.occupancy,
-            level=0.5,
-            box_min=(0.0, 0.0, 0.0),
-            box_max=(1.0, 1.0, 1.0),
-            resolution=resolution,
-            inside="above",
-            search=careful(resolution),
-        )
-        mesh = transform(mesh, np.array(self.run.record["world_from_scene"]))
-        found = save_mesh(path, mesh, frame="world", force=force)
-        return found | {"step": self.step, "threshold": 0.5}
+        """Write the surface of occupancy 0.5 as a mesh; see `meshes.export.export`."""
+        return export(self.subject(), path, meshing, force=force, progress=progress)
 
 
 def _middle_cut(shape: Shape) -> Float[Tensor, "N 3"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rayfield.app.command.summary import of_mesh
-from rayfield.app.learned.meshfile import save_mesh
+from rayfield.app.meshes.meshfile import save_mesh
 from rayfield.core.types import Mesh
 from rayfield.geometry.solids import cube
 

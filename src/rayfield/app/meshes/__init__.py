@@ -1,0 +1,1 @@
+"""Surfaces of what was learned as meshes a person would keep."""
