@@ -184,5 +184,23 @@ def test_a_picture_with_two_poses_is_refused(ngp):
         read_capture(root)
 
 
+def test_keys_that_are_not_known_are_told_once(ngp):
+    root, edit = ngp
+    edit(lambda d: d.update(fl_X=30.0, cameraAngle=1, aabb_scale=16, offset=[0, 0, 0]))
+    edit(lambda d: [frame.update(sharpness=30.0, weather="fair") for frame in d["frames"]])
+    assert read_capture(root).notes == (
+        "keys that are not known and not used: cameraAngle, fl_X, weather",
+    )
+
+
+def test_what_other_programs_would_do_to_pictures_or_poses_is_told(ngp):
+    root, edit = ngp
+    edit(lambda d: d.update(white_transparent=True, black_transparent=False))
+    edit(lambda d: d["frames"][2].update(rolling_shutter=[0, 0, 1, 0]))
+    assert read_capture(root).notes == (
+        "left aside, pictures and poses are taken as they are: rolling_shutter, white_transparent",
+    )
+
+
 def pose_of(frame):
     return {"transform_matrix": frame["transform_matrix"]}

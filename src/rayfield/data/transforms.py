@@ -13,6 +13,19 @@ from rayfield.data.images import image_info
 from rayfield.data.intrinsics import Json, Values, camera_of, is_number
 from rayfield.data.scene import SPLITS, Ball, Frame, Remarks, shortened
 
+# Keys that rayfield reads, or that other programs write and that change no picture and no pose.
+_READ = """frames file_path transform_matrix mask_path split near far aabb
+camera_model fl_x fl_y cx cy w h k1 k2 k3 k4 k5 k6 p1 p2 distortion_params is_fisheye
+camera_angle_x camera_angle_y x_fov y_fov applied_transform applied_scale ply_file_path
+train_filenames val_filenames test_filenames orientation_override rotation colmap_im_id
+sharpness sharpness_discard_threshold aabb_scale scale offset up render_aabb n_frames
+from_mitsuba n_extra_learnable_dims depth_path depth_file_path integer_depth_scale
+enable_depth_loading enable_ray_loading importance_sampling"""
+# Keys that say something of pictures or poses which is left aside.
+_ASIDE = """rolling_shutter transform_matrix_start transform_matrix_end driver_parameters
+fix_premult white_transparent black_transparent fisheye_crop_radius sharpen envmap"""
+KNOWN, LEFT_ASIDE = frozenset(_READ.split()), frozenset(_ASIDE.split())
+
 
 class Listing(NamedTuple):
     """The frames of one transforms.json, and what was noticed while reading them."""
@@ -32,6 +45,17 @@ def _entries(document: Json, path: Path) -> list[tuple[str, Json]]:
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
             raise DataError(path, f"frames[{index}] has no file_path", "export the poses again")
     return [(frame["file_path"], frame) for frame in frames]
+
+
+def _unused(document: Json, entries: list[tuple[str, Json]]) -> tuple[str, ...]:
+    """Notes on keys that are not used and might have been meant to be."""
+    said = {key for values in (document, *(e for _, e in entries)) for key in values if values[key]}
+    notes: tuple[str, ...] = ()
+    if aside := sorted(said & LEFT_ASIDE):
+        notes = (f"left aside, pictures and poses are taken as they are: {shortened(aside)}",)
+    if unknown := sorted(said - KNOWN - LEFT_ASIDE):
+        notes = (*notes, f"keys that are not known and not used: {shortened(unknown)}")
+    return notes
 
 
 def _ball(document: Json, path: Path) -> Ball | None:
@@ -109,5 +133,5 @@ def read_listing(root: Path, path: Path, document: Json, *, split: str = "train"
         missing = shortened([name for name, _ in entries])
         what = f"none of the {len(entries)} listed images exists: {missing}"
         raise DataError(path, what, f"put the pictures where file_path says, inside {root}")
-    notes = remarks.sentences(len(entries))
+    notes = (*remarks.sentences(len(entries)), *_unused(document, entries))
     return Listing(tuple(frames.values()), notes, _ball(document, path))
