@@ -22,6 +22,7 @@ from rayfield.core.check import DataError, RayfieldError, UsageError
 from rayfield.data.load import load_scene, read_capture
 from rayfield.geometry.alignment import pose_errors
 from rayfield.train.interrupt import Interrupted
+from rayfield.train.lock import locked
 
 needs_pycolmap = pytest.mark.skipif(
     importlib.util.find_spec("pycolmap") is None, reason="pycolmap is not installed"
@@ -142,6 +143,15 @@ def test_what_a_killed_process_left_is_cleaned_away(photos, worker):
     process(photos, photos.parent / "data")
     assert around(photos) == ["data"]
     assert not (photos.parent / "data" / "old").exists()
+
+
+def test_the_work_of_another_process_is_left_alone(photos, worker):
+    elsewhere = photos.parent / ".data.processing"
+    with locked(elsewhere):
+        (elsewhere / "database.db").write_text("its")
+        with pytest.raises(RayfieldError, match=r"in use by process"):
+            process(photos, photos.parent / "data")
+        assert (elsewhere / "database.db").read_text() == "its"
 
 
 def test_an_existing_data_set_is_replaced_only_if_asked_for_and_only_by_success(photos, worker):

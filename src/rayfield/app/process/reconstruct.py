@@ -124,18 +124,22 @@ def _workshop(work: Path, out: Path) -> Iterator[None]:
     try:
         with locked(work):
             _empty(work)
-            yield
+            try:
+                yield
+            finally:
+                _empty(work)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped; {out} was not written") from None
     except OSError as error:
         what = f"{error.filename or work}: cannot be written ({error.strerror})"
         raise RayfieldError(f"{what}; nothing was written to {out}") from None
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            work.rmdir()  # unless another process works there
 
 
 def _empty(work: Path) -> None:
-    """Remove what a process that was killed left there."""
+    """Remove what was made there, by this process or by one that was killed."""
     for entry in work.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
