@@ -19,14 +19,14 @@ CONTRACT = [
 ]
 COMPUTED = ["Config", "build", "construct", "remarks", "PRESETS"]  # of methods that are not trained
 ANSWERS = {  # by what it learns from, and by the verbs it offers
-    "photos": {"eval": ["render"], "render": ["render"], "export": ["color"]},
-    "scenes": {"eval": ["render"], "render": ["render"]},
+    "photos": {"eval": ["render"], "render": ["render"], "view": ["render"], "export": ["color"]},
+    "scenes": {"eval": ["render"], "render": ["render"], "view": ["render"]},
     "samples": {"eval": ["field", "image"], "render": ["image"], "export": ["field"]},
     "shapes": {"eval": ["surface", "infer"], "render": ["surface"], "export": ["surface", "known"]},
     "picture": {"eval": ["image"], "render": ["image"]},
     "points": {"eval": ["surface"], "render": ["surface"], "export": ["surface"]},
     "solid": {"eval": ["surface"], "render": ["surface"], "export": ["surface"]},
-    "target": {"eval": ["render"], "render": ["render"], "export": []},
+    "target": {"eval": ["render"], "render": ["render"], "view": ["render"], "export": []},
 }
 EXPORTED = {  # what is exported
     "instant": ["density"],

@@ -41,42 +41,42 @@ METHODS: dict[str, Entry] = {
     "instant": Entry(
         "rayfield.methods.instant_ngp",
         "radiance field on a multiresolution hash grid; seconds on a CPU (Instant-NGP, 2022)",
-        ("eval", "render", "export"),
+        ("eval", "render", "view", "export"),
         kernels="radiance",
     ),
     "nerf": Entry(
         "rayfield.methods.nerf",
         "neural radiance field with coarse and fine sampling, as published (NeRF, 2020)",
-        ("eval", "render", "export"),
+        ("eval", "render", "view", "export"),
     ),
     "idr": Entry(
         "rayfield.methods.idr",
         "a surface from photos with masks, by where rays meet it; minutes (IDR, 2020)",
-        ("eval", "render", "export"),
+        ("eval", "render", "view", "export"),
         kernels="surface",
     ),
     "neus": Entry(
         "rayfield.methods.neus",
         "a surface from photos: signed distance, closed coloured mesh; minutes (NeuS, 2021)",
-        ("eval", "render", "export"),
+        ("eval", "render", "view", "export"),
         kernels="all",
     ),
     "volsdf": Entry(
         "rayfield.methods.volsdf",
         "a surface from photos, as sharp as they allow: density of a distance (VolSDF, 2021)",
-        ("eval", "render", "export"),
+        ("eval", "render", "view", "export"),
         kernels="all",
     ),
     "unisurf": Entry(
         "rayfield.methods.unisurf",
         "a surface from photos: occupancy, sampled around roots of rays (UNISURF, 2021)",
-        ("eval", "render", "export"),
+        ("eval", "render", "view", "export"),
         kernels="all",
     ),
     "srn": Entry(
         "rayfield.methods.srn",
         "scene representation network: a learned ray marcher, the baseline of NeRF (SRN, 2019)",
-        ("eval", "render"),
+        ("eval", "render", "view"),
         learns="scenes",
     ),
     "fourier_features": Entry(
@@ -137,19 +137,19 @@ METHODS: dict[str, Entry] = {
     "mesh_optimisation": Entry(
         "rayfield.methods.mesh_optimisation",
         "a triangle mesh moved by gradients of its soft pictures (Soft Rasterizer, 2019)",
-        ("eval", "render", "export"),
+        ("eval", "render", "view", "export"),
         learns="target",
     ),
     "voxel_optimisation": Entry(
         "rayfield.methods.voxel_optimisation",
         "density and colour on a lattice, by volume rendering, coarse to fine (DVGO, 2022)",
-        ("eval", "render", "export"),
+        ("eval", "render", "view", "export"),
         learns="target",
     ),
     "point_optimisation": Entry(
         "rayfield.methods.point_optimisation",
         "points moved by gradients of their splats, or of the Chamfer distance (2017, 2023)",
-        ("eval", "render", "export"),
+        ("eval", "render", "view", "export"),
         learns="target",
     ),
     "polytope_net": Entry(

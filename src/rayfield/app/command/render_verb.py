@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import arg
 
 from rayfield.app.command.display import Display
-from rayfield.app.command.options import Common, Flag, Result, RunArg, Size, told
+from rayfield.app.command.options import Common, Count, Flag, Result, RunArg, Size, told
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,15 @@ class Render(Common):
 
     folder: RunArg
     """the run's folder"""
-    path: Literal["turntable", "interpolate", "test"] = "turntable"
-    """round the subject, through the training cameras, or the test photos' views"""
+    path: Annotated[str, arg(metavar="PATH")] = "turntable"
+    """turntable, interpolate (through the photos), test (their views), or a FILE.json that `view`
+    recorded"""
     scene: Annotated[str | None, told(metavar="NAME")] = None
     """which scene, where several were learned; default: the first"""
     resolution: Size = None
     """size of the pictures; default: as the photos, or what takes about a minute"""
-    frames: Annotated[int, arg(metavar="N")] = 100
-    """number of pictures (test: one for each photo)"""
+    frames: Count = None
+    """number of pictures; default: 100, as many as FILE.json lasts (test: one for each photo)"""
     fps: Annotated[float, arg(metavar="F")] = 25.0
     """pictures a second"""
     depth: Flag = False
@@ -43,17 +44,19 @@ class Render(Common):
         """Render."""
         from rayfield.app.command import answers
         from rayfield.app.learned.opened import open_learned
-        from rayfield.app.learned.rendering import Shot, parse_size
+        from rayfield.app.learned.rendering import Shot, parse_size, route
 
+        name, frames, recorded = route(self.path, self.frames, self.fps)
         shot = Shot(
-            self.path,
+            name,
             parse_size(self.resolution),
-            self.frames,
+            frames,
             self.fps,
             self.depth,
             self.png,
             self.normals,
             self.up,
+            recorded,
         )
         learned = open_learned(self.folder, "render")
         return Result(

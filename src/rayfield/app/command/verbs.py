@@ -19,6 +19,7 @@ from rayfield.app.command.options import Common, Flag, Result, RunArg, Seconds, 
 from rayfield.app.command.process_verb import Process
 from rayfield.app.command.render_verb import Render
 from rayfield.app.command.study_verb import Study
+from rayfield.app.command.view_verb import View
 from rayfield.core.check import UsageError
 
 
@@ -174,6 +175,7 @@ VERBS: dict[str, type[Common]] = {
     "resume": Resume,
     "eval": Eval,
     "render": Render,
+    "view": View,
     "export": Export,
     "convert": Convert,
     "study": Study,

@@ -179,14 +179,15 @@ class TrainedField:
         path: str = "turntable",
         *,
         size: tuple[int, int] | None = None,
-        frames: int = 100,
+        frames: int | None = None,
         fps: float | int = 25,
         depth: bool = False,
     ) -> dict[str, Any]:
-        """Write a video into the run folder; see `rendering.render`."""
-        from rayfield.app.learned.rendering import Shot, render  # encodes with PyAV
+        """Write a video into the run folder, along a path or the one in a file NAME.json."""
+        from rayfield.app.learned.rendering import Shot, render, route  # encodes with PyAV
 
-        return render(self, Shot(path, size, frames, float(fps), depth))
+        name, count, recorded = route(path, frames, float(fps))
+        return render(self, Shot(name, size, count, float(fps), depth, recorded=recorded))
 
     def export(
         self, path: Path | str, meshing: Meshing | None = None, *, force: bool = False

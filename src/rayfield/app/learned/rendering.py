@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import re
 import time
 from collections.abc import Callable
@@ -15,17 +16,19 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from rayfield.app.catalogue import find_method
+from rayfield.app.catalogue import find_method, suggestion
 from rayfield.app.drawing import figures, paths
 from rayfield.app.drawing.normals import normal_colors, normal_map
 from rayfield.app.drawing.video import Video
 from rayfield.app.learned import cameras as cams
+from rayfield.app.learned.camera_path import CameraPath, read_path
 from rayfield.app.learned.field import TrainedField, View
 from rayfield.core.check import UsageError
 from rayfield.core.types import Camera
 from rayfield.geometry.wholefile import write_whole
 
-MAX_FRAMES = 100_000
+FRAMES, MAX_FRAMES = 100, 100_000
+PATHS = ("turntable", "interpolate", "test")
 PROBES, PROBE_SIDE = 5, 64  # views that settle the range of the depth colours
 SEEN = 0.5  # opacity from which a pixel has a depth
 PATIENCE = 75.0  # seconds that a video may take before its pictures get smaller than the photos
@@ -36,17 +39,45 @@ class Shot(NamedTuple):
     """What to film: the path, the pictures' (width, height), how many, how fast, whether depth,
     normals and single pictures are wanted too, and which axis of the data is up (of a surface).
     Without a size it is the photos' own, or what can be rendered in about a minute (PATIENCE);
-    always the photos' own of the path "test".
+    always the photos' own of the path "test". `recorded` are the cameras of a path with another
+    name.
     """
 
     path: str = "turntable"
     size: tuple[int, int] | None = None
-    frames: int = 100
+    frames: int = FRAMES
     fps: float = 25.0
     depth: bool = False
     png: bool = False
     normals: bool = False
     up: str | None = None
+    recorded: CameraPath | None = None
+
+
+class Route(NamedTuple):
+    """A path's name, its number of pictures, and its cameras if they were recorded."""
+
+    name: str
+    frames: int
+    recorded: CameraPath | None = None
+
+
+def route(path: str, frames: int | None, fps: float) -> Route:
+    """The path of that name, or the one recorded in a file NAME.json.
+
+    Without a number of `frames`: as many as a recorded one lasts, or FRAMES. Raises UsageError for
+    a name that is none, DataError for a file that is no camera path.
+    """
+    if not path.lower().endswith(".json"):
+        if path not in PATHS:
+            near = suggestion(path, [*PATHS, "a file NAME.json"])
+            raise UsageError(f"there is no path {path!r}{near}")
+        return Route(path, FRAMES if frames is None else frames)
+    recorded = read_path(Path(path))
+    if frames is None:
+        lasting = recorded.duration * fps if math.isfinite(fps) else 0.0
+        frames = round(min(max(lasting, 0.0), MAX_FRAMES - 1)) + (0 if recorded.loop else 1)
+    return Route(Path(path).stem, max(frames, 1) if recorded.loop else frames, recorded)
 
 
 class _Track(NamedTuple):
@@ -146,13 +177,17 @@ def _cameras(field: TrainedField, shot: Shot) -> list[Camera]:
     """The path's cameras in the scene's frame, all of one size."""
     if not 1 <= shot.frames <= MAX_FRAMES:
         raise UsageError(f"{shot.frames} frames make no video; give 1 to {MAX_FRAMES}")
-    if shot.path not in ("turntable", "interpolate", "test"):
+    matrix = field.world_from_scene
+    if shot.recorded is not None:
+        found = shot.recorded.cameras(shot.frames)
+        moved = [replace(c, pose=cams.to_scene(c.pose, matrix)) for c in found]
+        return moved if shot.size is None else [cams.resized(c, *shot.size) for c in moved]
+    if shot.path not in PATHS:
         raise UsageError(f"there is no path {shot.path!r}; give turntable, interpolate or test")
     split = "test" if shot.path == "test" else "train"
     named = field.split(split)
     if not named:
         raise UsageError(f"{field.run.path}: the data has no {split} images; choose another --path")
-    matrix = field.world_from_scene
     photos = [replace(c.camera, pose=cams.to_scene(c.camera.pose, matrix)) for c in named]
     width, height = shot.size or (photos[0].width, photos[0].height)
     if shot.path == "turntable":

@@ -1,0 +1,234 @@
+"""A picture in the making: coarse at once, finer for as long as nothing else is asked for.
+
+Work comes in tiles of a few hundredths of a second, so that a new wish is never kept waiting.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from rayfield.app.learned.field import TrainedField
+from rayfield.app.viewer.messages import Look, Mode, Still
+from rayfield.app.viewer.tiles import SEEN, Range, Tile, cut, draw, range_of, render_tile
+
+COARSE = 160 * 120  # pixels of the first picture, if the field is quick enough
+COARSEST, COARSE_MOST = 40 * 30, 320 * 240
+COARSE_SECONDS = 0.07
+TILE_SECONDS = 0.05
+TILE_LEAST, TILE_MOST = 256, 2**16  # rays
+FINER = 5.0  # times the pixels, from level to level
+SHOWN_SECONDS = 0.5  # between looks at a picture that is not done
+DEPTHS = 200  # of the longer side of the depth that goes with a picture
+GUESS = 100_000.0  # rays a second, before any was measured
+
+
+@dataclass
+class Pace:
+    """How many rays a second the field answers, by mode; measured as it goes."""
+
+    rates: dict[Mode, float] = field(default_factory=dict)
+
+    def rate(self, mode: Mode) -> float:
+        """Rays a second."""
+        return self.rates.get(mode, self.rates.get("color", GUESS))
+
+    def note(self, mode: Mode, rays: int, seconds: float) -> None:
+        """That so many rays took so long; times of very few tell little."""
+        rate = rays / max(seconds, 1e-6)
+        weight = 0.3 * min(1.0, rays / COARSEST) if mode in self.rates else 1.0
+        self.rates[mode] = (1 - weight) * self.rate(mode) + weight * rate
+
+    def tile(self, mode: Mode) -> int:
+        """Rays that take about TILE_SECONDS."""
+        return int(min(max(self.rate(mode) * TILE_SECONDS, TILE_LEAST), TILE_MOST))
+
+    def coarse(self, mode: Mode, seconds: float = COARSE_SECONDS) -> int:
+        """Pixels of a first picture."""
+        able = self.rate(mode) * seconds
+        # quick fields take the usual size unless they can do far more
+        wanted = COARSE if able >= 0.75 * COARSE else able
+        return int(min(max(wanted, able / 2, COARSEST), COARSE_MOST))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture for a window; `depth` in scene units, 0 where nothing is seen."""
+
+    look: Look
+    picture: UInt8[np.ndarray, "H W 3"]
+    depth: Float[np.ndarray, "h w"]
+    scale: Range | None
+    done: bool
+    seconds: float
+
+    def encoded(self) -> bytes:
+        """As the page reads it: length and text of a JSON object, a JPEG, depths as half floats."""
+        jpeg = _jpeg(self.picture, 92 if self.done else 80)
+        height, width = self.depth.shape
+        about: dict[str, Any] = {
+            "kind": "frame",
+            "number": self.look.number,
+            "mode": self.look.mode,
+            "size": [self.picture.shape[1], self.picture.shape[0]],
+            "depth": [width, height],
+            "pose": self.look.pose[:3].ravel().tolist(),
+            "fov": self.look.fov,
+            "aspect": self.look.width / self.look.height,
+            "scale": None if self.scale is None else list(self.scale),
+            "done": self.done,
+            "seconds": self.seconds,
+            "jpeg": len(jpeg),
+        }
+        return packed(about, jpeg + self.depth.astype("<f2").tobytes())
+
+
+def packed(about: dict[str, Any], body: bytes) -> bytes:
+    """A message of bytes: the length of a JSON object (uint32, little endian), it, the rest."""
+    head = json.dumps(about, allow_nan=False).encode()
+    return struct.pack("<I", len(head)) + head + body
+
+
+def _jpeg(picture: UInt8[np.ndarray, "H W 3"], quality: int) -> bytes:
+    encoded = io.BytesIO()
+    Image.fromarray(picture).save(encoded, "JPEG", quality=quality, subsampling=0)
+    return encoded.getvalue()
+
+
+class Canvas:
+    """A picture and its depths, filled tile by tile; starts as the picture `before`, enlarged."""
+
+    def __init__(self, width: int, height: int, before: Canvas | None = None) -> None:
+        self.width, self.height = width, height
+        self.picture = np.zeros((height, width, 3), np.uint8)
+        self.depth = np.zeros((height, width), np.float32)
+        if before is not None:
+            size = (width, height)
+            image = Image.fromarray(before.picture).resize(size, Image.Resampling.BILINEAR)
+            self.picture[:] = np.asarray(image)
+            self.depth[:] = before.depth[
+                np.arange(height)[:, None] * before.height // height,
+                np.arange(width)[None] * before.width // width,
+            ]
+
+    def put(
+        self, tile: Tile, picture: UInt8[np.ndarray, "h w 3"], *, column: int, row: int
+    ) -> None:
+        """Fill in a tile whose first pixel is there."""
+        part = np.s_[row : row + picture.shape[0], column : column + picture.shape[1]]
+        self.picture[part] = picture
+        self.depth[part] = np.where(tile.opacity >= SEEN, tile.depth, 0.0)
+
+    def depths(self) -> Float[np.ndarray, "h w"]:
+        """The depths of some pixels, evenly chosen."""
+        scale = min(1.0, DEPTHS / max(self.width, self.height))
+        width, height = max(2, int(self.width * scale)), max(2, int(self.height * scale))
+        rows = ((np.arange(height) + 0.5) * self.height / height).astype(int)
+        columns = ((np.arange(width) + 0.5) * self.width / width).astype(int)
+        found: Float[np.ndarray, "h w"] = self.depth[rows[:, None], columns[None]].clip(0, 6e4)
+        return found
+
+
+class Painter:
+    """Paints what one window wants; keeps the range of its colours from look to look."""
+
+    def __init__(self, shown: TrainedField, pace: Pace) -> None:
+        self._shown, self._pace = shown, pace
+        self._scale: Range | None = None
+        self._mode: Mode = "color"
+
+    def paint(self, look: Look, sizes: list[tuple[int, int]]) -> Iterator[Frame | None]:
+        """The picture at growing sizes; None after work that leaves nothing new to show."""
+        if look.mode != self._mode:
+            self._scale, self._mode = None, look.mode
+        started = shown = time.perf_counter()
+        canvas: Canvas | None = None
+        for index, size in enumerate(sizes):
+            canvas = Canvas(*size, canvas)
+            tiles = [(0, 0, *size)] if index == 0 else outwards(*size, self._pace.tile(look.mode))
+            last = index == len(sizes) - 1
+            for place in tiles:
+                self._tile(canvas, look, place, first=index == 0)
+                now = time.perf_counter()
+                if place is not tiles[-1]:
+                    due = now > shown + SHOWN_SECONDS
+                    shown = now if due else shown
+                    yield self._frame(canvas, look, started) if due else None
+            shown = time.perf_counter()
+            yield self._frame(canvas, look, started, done=last)
+
+    def still(self, wish: Still) -> Iterator[bytes | None]:
+        """A picture to keep, as a PNG in a message; None while it is worked on."""
+        look = wish.look
+        canvas = Canvas(look.width, look.height)
+        tiles = outwards(look.width, look.height, self._pace.tile(look.mode))
+        for index, place in enumerate(tiles):
+            self._tile(canvas, look, place, first=self._mode != look.mode)
+            about = {"kind": "progress", "of": "still", "fraction": (index + 1) / len(tiles)}
+            yield packed(about, b"") if index % 8 == 7 else None
+        encoded = io.BytesIO()
+        Image.fromarray(canvas.picture).save(encoded, "PNG")
+        about = {"kind": "still", "size": [look.width, look.height], "mode": look.mode}
+        yield packed(about, encoded.getvalue())
+
+    def _tile(
+        self, canvas: Canvas, look: Look, place: tuple[int, int, int, int], *, first: bool
+    ) -> None:
+        column, row, width, height = place
+        started = time.perf_counter()
+        whole = look.camera(canvas.width, canvas.height)
+        camera = cut(whole, column=column, row=row, width=width, height=height)
+        tile = render_tile(self._shown, camera, look)
+        if first:
+            self._scale, self._mode = range_of(tile, look, self._scale), look.mode
+        canvas.put(tile, draw(tile, look, self._scale), column=column, row=row)
+        self._pace.note(look.mode, width * height, time.perf_counter() - started)
+
+    def _frame(self, canvas: Canvas, look: Look, started: float, *, done: bool = False) -> Frame:
+        seconds = time.perf_counter() - started
+        return Frame(look, canvas.picture.copy(), canvas.depths(), self._scale, done, seconds)
+
+
+def levels(look: Look, coarse: int) -> list[tuple[int, int]]:
+    """Sizes from about `coarse` pixels to all that the look asks for."""
+    whole = look.width * look.height
+    found = []
+    pixels = float(min(coarse, whole))
+    while pixels * FINER / 2 < whole:
+        found.append(fitted(look, pixels))
+        pixels *= FINER
+    return [*found, (look.width, look.height)]
+
+
+def fitted(look: Look, pixels: float) -> tuple[int, int]:
+    """A size of about so many pixels in the look's proportions, no larger than it."""
+    scale = min(1.0, math.sqrt(pixels / (look.width * look.height)))
+    return max(1, round(look.width * scale)), max(1, round(look.height * scale))
+
+
+def outwards(width: int, height: int, rays: int) -> list[tuple[int, int, int, int]]:
+    """Tiles (column, row, width, height) of about `rays` pixels, those in the middle first."""
+    side = max(8, round(math.sqrt(rays)))
+    columns, rows = math.ceil(width / side), math.ceil(height / side)
+    across = [round(i * width / columns) for i in range(columns + 1)]
+    down = [round(i * height / rows) for i in range(rows + 1)]
+    found = [
+        (left, top, right - left, bottom - top)
+        for left, right in pairwise(across)
+        for top, bottom in pairwise(down)
+    ]
+    return sorted(
+        found,
+        key=lambda t: math.hypot(t[0] + t[2] / 2 - width / 2, t[1] + t[3] / 2 - height / 2),
+    )

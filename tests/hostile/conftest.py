@@ -1,0 +1,27 @@
+"""What other tests have, for hostile use: the ball of tests/app behind a viewer."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+APP = Path(__file__).parents[1] / "app"
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+_app = _load("app_fixtures", APP / "conftest.py")
+_viewer = _load("viewer_fixtures", APP / "viewer" / "conftest.py")
+
+ball, lens = _app.ball, _app.lens
+viewer, words, opened = _viewer.viewer, _viewer.words, _viewer.opened
