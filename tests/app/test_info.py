@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from rayfield.app.info import info
+from rayfield.app import info as told
+from rayfield.app.info import doctor, info
 from rayfield.core.check import DataError
 from rayfield.train.run import Record, create_run
 
@@ -66,3 +67,11 @@ def test_a_run_tells_what_was_measured(tmp_path, points, metrics, words):
     values, text = info(run.path)
     assert words in text
     assert values["metrics"]["step"] == 7
+
+
+def test_doctor_tells_which_optional_packages_are_there(monkeypatch):
+    monkeypatch.setattr(told, "OPTIONAL", ("numpy", "no-such-package"))
+    values, text = doctor(warm=False)
+    assert values["optional"]["numpy"]
+    assert values["optional"]["no-such-package"] is None
+    assert "no-such-package not installed" in text

@@ -20,6 +20,8 @@ PACKAGES = (
     "av",
     "safetensors",
 )
+OPTIONAL = ("pycolmap", "pillow-heif", "xatlas", "manifold3d")
+"""Packages of the extras: poses of raw photos, HEIC, textures, cutting meshes."""
 
 
 def info(path: Path) -> tuple[dict[str, Any], str]:
@@ -140,6 +142,7 @@ def doctor(*, warm: bool) -> tuple[dict[str, Any], str]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "optional": {name: _version(name) for name in OPTIONAL},
         "cores": available_cores(),
         "memory_gb": _memory_gb(),
         "simd": _simd(),
@@ -147,17 +150,28 @@ def doctor(*, warm: bool) -> tuple[dict[str, Any], str]:
         "kernel_seconds": prepare() if warm else None,
     }
     packages = ", ".join(f"{name} {version}" for name, version in values["packages"].items())
+    found = values["optional"].items()
+    optional = ", ".join(f"{name} {version or 'not installed'}" for name, version in found)
     seconds = values["kernel_seconds"]
     state = "not compiled now; --warm does it" if seconds is None else f"ready in {seconds:.1f} s"
     memory = "unknown" if values["memory_gb"] is None else f"{values['memory_gb']:.1f} GB"
     lines = (
         f"rayfield {__version__}, Python {values['python']}, {values['system']}",
         f"packages: {packages}",
+        f"optional: {optional}",
         f"cores:    {values['cores']}, memory {memory}, {' '.join(values['simd']) or 'no AVX'}",
         f"kernels:  {state}",
         f"video:    {values['video_encoder']}",
     )
     return values, "\n".join(lines)
+
+
+def _version(name: str) -> str | None:
+    """The version of a package; None if it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _memory_gb() -> float | None:
