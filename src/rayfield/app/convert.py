@@ -49,10 +49,10 @@ def convert(
     """
     if form not in TARGETS:
         raise UsageError(f"there is no format {form!r} to write; there are: {', '.join(TARGETS)}")
-    _check_target(out, data, force=how.force)
+    check_target(out, data, force=how.force)
     capture = read_capture(data)
     try:
-        with _fresh(out) as folder:
+        with fresh_folder(out) as folder:
             done = write_in_form(
                 capture,
                 folder,
@@ -71,7 +71,7 @@ def convert(
     return values, _text(values)
 
 
-def _check_target(out: Path, data: Path, *, force: bool) -> None:
+def check_target(out: Path, data: Path, *, force: bool) -> None:
     """Raise UsageError unless `out` is new, or may be replaced."""
     there = out.absolute()
     here = data.resolve()
@@ -93,7 +93,7 @@ def _check_target(out: Path, data: Path, *, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def _fresh(out: Path) -> Iterator[Path]:
+def fresh_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that becomes `out` at the end; after an error nothing is left of it."""
     temp = out.absolute().with_name(f".{out.name}.tmp-{os.getpid()}")
     old = temp.with_name(f".{out.name}.old-{os.getpid()}")

@@ -133,7 +133,8 @@ def glance(path: Path, *, side: int, size: tuple[int, int]) -> UInt8[np.ndarray,
         except Exception as error:  # as in open_image
             raise damaged(path, error) from None
         pixels = _pixels(path, image)
-    return shrink(pixels, max(1, max(pixels.shape[:2]) // side))
+    factor = max(pixels.shape[:2]) // side
+    return pixels if factor < 2 else shrink(pixels, factor)
 
 
 def _fits(stored: tuple[int, int], size: tuple[int, int], downscale: int) -> bool:

@@ -87,3 +87,13 @@ def test_missing_masks_are_a_warning(write):
     write_masks(root, lambda mask: mask)
     found = findings(root)
     assert (found[0].level, found[0].where) == ("warning", ("images/30.png", "images/31.png"))
+
+
+def test_inverted_masks_of_a_subject_that_leaves_the_picture_are_told_too(write):
+    root = write(alpha=True)
+    column = np.arange(96)[None, :].repeat(72, axis=0)
+    change_alpha(root, lambda alpha: np.where(column > 35, 0, 255).astype(np.uint8))
+    assert findings(root)[-1].level == "note"  # less than half of the border is kept: a slim strip
+    change_alpha(root, lambda alpha: np.where((column > 35) & (column < 90), 0, 255))
+    found = findings(root)
+    assert "inverted" in found[0].what

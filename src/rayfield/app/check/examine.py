@@ -17,7 +17,7 @@ from rayfield.data.check.coverage import Coverage, check_coverage, cover
 from rayfield.data.check.finding import Finding, by_severity
 from rayfield.data.check.lenses import check_lenses, check_sizes
 from rayfield.data.check.look import Looked, look_at
-from rayfield.data.check.masks import check_masks
+from rayfield.data.check.masks import INVERT, check_masks, turned
 from rayfield.data.check.photos import check_photos
 from rayfield.data.check.poses import check_poses, poses_of
 from rayfield.data.check.reading import Reading, gather
@@ -30,8 +30,8 @@ from rayfield.data.strict_json import read_json_object
 class Examination(NamedTuple):
     """What was found in the data set at `path`.
 
-    `reading_as` is how its poses should be read, if not as they are; `frames`, `subject` and
-    `coverage` are told as if they were.
+    `reading_as` is how its poses should be read, if not as they are, and `inverted` whether its
+    masks are the wrong way round; all the rest is told as it will be once both are mended.
     """
 
     path: Path
@@ -42,6 +42,7 @@ class Examination(NamedTuple):
     subject: Subject | None
     coverage: Coverage | None
     reading_as: Name | None
+    inverted: bool = False
 
     @property
     def pointless(self) -> bool:
@@ -75,17 +76,21 @@ def examine(
     placed = check_poses(capture)
     findings += [*placed, *check_lenses(capture), *check_sizes(capture)]
     findings += check_photos(capture.frames, looks, troubles)
-    findings += check_masks(capture.frames, looks)
+    masked = check_masks(capture.frames, looks)
+    findings += masked
+    wrong = any(f.fix == INVERT for f in masked)
+    looks = turned(looks) if wrong else looks
     findings += check_twins(capture.frames, looks)
     subject, coverage = None, None
     if not any(finding.level == "error" for finding in placed):
-        subject, boxed = find_subject(capture, looks)
+        usable = tuple(frame for frame in capture.frames if frame.name in looks)
+        subject, boxed = find_subject(replace(capture, frames=usable), looks)
         findings += boxed
         if subject is not None:
             coverage = cover(capture.frames, subject)
             findings += check_coverage(coverage)
     found = by_severity(findings)
-    return Examination(path, reading, found, looks, capture.frames, subject, coverage, name)
+    return Examination(path, reading, found, looks, capture.frames, subject, coverage, name, wrong)
 
 
 class _Given(NamedTuple):

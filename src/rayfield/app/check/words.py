@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rayfield.app.check.examine import Examination
 from rayfield.core.types import Camera
@@ -15,6 +15,14 @@ SIGNS = {"error": "ERROR  ", "warning": "warning", "note": "note   "}
 INDENT = " " * 9
 
 
+class Mended(NamedTuple):
+    """A corrected copy: where it is, what was done, and what a check of it says."""
+
+    folder: Path
+    done: tuple[str, ...]
+    verdict: str
+
+
 def verdict(found: Examination) -> str:
     """In a sentence: whether to train on this."""
     counts = {level: sum(f.level == level for f in found.findings) for level in LEVELS}
@@ -24,7 +32,7 @@ def verdict(found: Examination) -> str:
     if counts["warning"]:
         number = counts["warning"]
         return f"ready to train, with {number} warning{'s' * (number != 1)}"
-    return "ready to train: nothing wrong was found"
+    return "ready to train, nothing wrong was found"
 
 
 def lens_of(camera: Camera) -> str:
@@ -33,7 +41,7 @@ def lens_of(camera: Camera) -> str:
     return f"{camera.width}x{camera.height}{kind}"
 
 
-def text(found: Examination, *, picture: Path | None, fixed: str | None) -> str:
+def text(found: Examination, *, picture: Path | None = None, mended: Mended | None = None) -> str:
     """The list of findings, worst first, and the verdict."""
     counts = [f"{n} {split}" for split in SPLITS if (n := _count(found, split))]
     form = "" if found.reading.capture is None else f"{found.reading.capture.format}, "
@@ -43,7 +51,10 @@ def text(found: Examination, *, picture: Path | None, fixed: str | None) -> str:
     lines = [head, *(line for finding in found.findings for line in _told(finding))]
     lines.append(f"verdict: {verdict(found)}")
     lines += [f"picture: {picture}"] if picture else []
-    return "\n".join([*lines, *([fixed] if fixed else [])])
+    if mended is not None:
+        lines.append(f"corrected copy: {mended.folder} ({'; '.join(mended.done)})")
+        lines.append(f"its verdict: {mended.verdict}")
+    return "\n".join(lines)
 
 
 def _told(finding: Finding) -> list[str]:
@@ -59,7 +70,9 @@ def _count(found: Examination, split: str) -> int:
     return sum(frame.split == split for frame in found.frames)
 
 
-def values(found: Examination, *, picture: Path | None, fixed: Path | None) -> dict[str, Any]:
+def values(
+    found: Examination, *, picture: Path | None = None, mended: Mended | None = None
+) -> dict[str, Any]:
     """The same for `--json`."""
     capture = found.reading.capture
     return {
@@ -75,7 +88,9 @@ def values(found: Examination, *, picture: Path | None, fixed: Path | None) -> d
         "read_poses": found.reading_as or "as is",
         "coverage": None if found.coverage is None else _coverage(found.coverage),
         "picture": None if picture is None else str(picture),
-        "fixed": None if fixed is None else str(fixed),
+        "corrected": None
+        if mended is None
+        else {**mended._asdict(), "folder": str(mended.folder), "done": list(mended.done)},
     }
 
 

@@ -74,7 +74,7 @@ def cameras(
             (("from the side", 18, -60), ("from above", 89.9, -90))
         ):
             axes = figure.add_subplot(1, 2, index + 1, projection="3d")
-            _draw_cameras(axes, cameras, world_from_scene, bounded=bounded)
+            draw_cameras(axes, cameras, world_from_scene, bounded=bounded)
             axes.view_init(elevation, azimuth)
             axes.set_title(title, fontsize=10)
         handles = [
@@ -90,13 +90,14 @@ def _count(cameras: Sequence[NamedCamera], split: str) -> int:
     return sum(camera.split == split for camera in cameras)
 
 
-def _draw_cameras(
+def draw_cameras(
     axes: Any,
     cameras: Sequence[NamedCamera],
     world_from_scene: Float[np.ndarray, "4 4"],
     *,
     bounded: bool,
 ) -> None:
+    """Frusta in the colours of their splits, and the subject's box, in 3-D axes."""
     centres = np.stack([c.camera.pose[:3, 3] for c in cameras])
     size = 0.06 * float(np.linalg.norm(np.ptp(centres, axis=0)))
     for split, colour in (("train", BLUE), ("val", FAINT), ("test", ORANGE)):

@@ -19,7 +19,8 @@ SIDE = 400  # pixels of the longer side at which sharpness is measured
 SMALL = 100  # and of what is kept
 TINY = 16  # a side of what tells copies
 OPAQUE = 250  # of 255
-FEWEST = 100  # pixels that tell anything
+FEWEST, FEWEST_EDGES = 100, 1000  # pixels that tell brightness, sharpness
+ENOUGH = 10_000  # pixels for percentiles
 LEVELS = (25, 50, 75, 95)
 
 
@@ -101,7 +102,7 @@ def sharpness(grey: Float[np.ndarray, "H W"], solid: Bool[np.ndarray, "H W"]) ->
     edges = 4 * middle - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
     inner = solid[1:-1, 1:-1] & solid[:-2, 1:-1] & solid[2:, 1:-1] & solid[1:-1, :-2]
     inner &= solid[1:-1, 2:]
-    if inner.sum() < FEWEST:
+    if inner.sum() < FEWEST_EDGES:
         return float("nan")
     return float(edges[inner].var() / max(float(middle[inner].var()), 1.0))
 
@@ -109,7 +110,7 @@ def sharpness(grey: Float[np.ndarray, "H W"], solid: Bool[np.ndarray, "H W"]) ->
 def _levels(grey: Float[np.ndarray, " P"]) -> tuple[float, ...]:
     if len(grey) < FEWEST:
         return (float("nan"),) * len(LEVELS)
-    return tuple(float(level) for level in np.percentile(grey, LEVELS))
+    return tuple(float(level) for level in np.percentile(grey[:: -(-len(grey) // ENOUGH)], LEVELS))
 
 
 def subject_share(look: Look) -> float:

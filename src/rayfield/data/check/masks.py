@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from jaxtyping import Float, UInt8
 
 from rayfield.data.check.finding import Finding, Level, images
 from rayfield.data.check.look import Looked, subject_share
+from rayfield.data.check.poses import poses_of
 from rayfield.data.masks import looks_inverted
+from rayfield.data.normalise import nearest_to_axes
+from rayfield.data.photo import SOLID
 from rayfield.data.scene import Frame
+from rayfield.math.rays import project
 
 HARDLY = 0.01  # of a picture
+WINDOW = 0.08  # of a picture, to each side of what all cameras look at
 INVERT = "invert them: white (255) marks what is kept"
 
 
@@ -45,13 +52,36 @@ def _black(kept: list[Frame], shares: np.ndarray, what: str) -> list[Finding]:
 
 
 def inverted(kept: list[Frame], looks: Looked) -> list[str]:
-    """The pictures whose masks are white around and black in the middle."""
+    """The pictures whose masks leave out what all cameras look at and keep most of the border."""
+    if len(kept) < 2:
+        return []
+    centre = nearest_to_axes(poses_of(tuple(kept)))
     names = []
     for frame in kept:
         mask = looks[frame.name].kept
-        if mask is not None and (mask >= 128).any() and looks_inverted(mask):
+        if mask is None or not (mask >= SOLID).any():
+            continue
+        if looks_inverted(mask) or _hollow(mask, frame, centre):
             names.append(frame.name)
     return names
+
+
+def _hollow(
+    mask: UInt8[np.ndarray, "h w"], frame: Frame, centre: Float[np.ndarray, " 3"] | None
+) -> bool:
+    solid = mask >= SOLID
+    size = np.array([mask.shape[1], mask.shape[0]])
+    place = size / 2
+    if centre is not None:
+        camera = frame.camera
+        pixel, _ = project(camera, torch.from_numpy(centre[None]))
+        place = pixel[0].numpy() * size / (camera.width, camera.height)
+    if not ((place >= 0) & (place < size)).all():
+        return False
+    left, top = np.maximum(place - WINDOW * size, 0).astype(int)
+    right, bottom = np.ceil(place + WINDOW * size).astype(int)
+    border = np.concatenate([solid[0], solid[-1], solid[:, 0], solid[:, -1]])
+    return bool(solid[top:bottom, left:right].mean() < 0.3 and border.mean() > 0.5)
 
 
 def _inverted(kept: list[Frame], looks: Looked, own: bool) -> list[Finding]:
@@ -59,6 +89,14 @@ def _inverted(kept: list[Frame], looks: Looked, own: bool) -> list[Finding]:
     if len(names) <= 0.5 * len(kept):
         return []
     cuts = not own or any(frame.cutout for frame in kept)
-    told = "masks are white around and black in the middle: they look inverted"
+    told = "the masks keep the surroundings and leave out the middle: they look inverted"
     # masks that only leave pixels out may well leave out what stands in the middle
     return [Finding("error" if cuts else "warning", "masks", told, tuple(names), INVERT)]
+
+
+def turned(looks: Looked) -> Looked:
+    """The looks with their masks the other way round."""
+    return {
+        name: look if look.kept is None else look._replace(kept=255 - look.kept)
+        for name, look in looks.items()
+    }

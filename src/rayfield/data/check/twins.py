@@ -36,13 +36,13 @@ def check_twins(frames: tuple[Frame, ...], looks: Looked) -> list[Finding]:
     look_alike = [
         pair for pair in _alike(train, held, looks) if pair not in same and pair[::-1] not in same
     ]
-    for matches, how in ((across, "are copies of"), (look_alike, "look just like")):
+    for matches, how in ((across, "copied from"), (look_alike, "that look just like")):
         if matches:
             what = f"{images(len(matches))} for training {how} pictures for testing"
             where = tuple(f"{a} = {b}" for a, b in matches)
             found.append(Finding("warning", "copies", what, where, LIE))
     if within:
-        what = f"{images(len(within))} for training are copies of another one"
+        what = f"{images(len(within))} for training copied from another one"
         where = tuple(f"{a} = {b}" for a, b in within)
         found.append(Finding("warning", "copies", what, where, "keep one of each"))
     return found
