@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+
+import pytest
+import torch
 
 APP = Path(__file__).parents[1] / "app"
 
@@ -25,3 +29,19 @@ _viewer = _load("viewer_fixtures", APP / "viewer" / "conftest.py")
 
 ball, lens = _app.ball, _app.lens
 viewer, words, opened = _viewer.viewer, _viewer.words, _viewer.opened
+
+
+TRAIN = Path(__file__).parents[1] / "train"
+
+
+@pytest.fixture(scope="module")
+def toy() -> Iterator[ModuleType]:
+    """The tiny training of tests/train/toy.py, on one thread."""
+    spec = importlib.util.spec_from_file_location("toy", TRAIN / "toy.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["toy"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield module
+    torch.set_num_threads(threads)

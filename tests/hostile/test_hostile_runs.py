@@ -6,18 +6,16 @@ The rule: at every moment the run can be resumed, and ends with the bits of a ca
 from __future__ import annotations
 
 import errno
-import importlib.util
 import itertools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 
 from rayfield.core.check import RayfieldError
 from rayfield.train.checkpoint import load_latest
@@ -27,19 +25,6 @@ from rayfield.train.recorder import SaveError
 from rayfield.train.run import open_run
 
 TRAIN = Path(__file__).parents[1] / "train"
-
-
-@pytest.fixture(scope="module")
-def toy() -> Iterator[ModuleType]:
-    """The tiny training of tests/train/toy.py, on one thread."""
-    spec = importlib.util.spec_from_file_location("toy", TRAIN / "toy.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["toy"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield module
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

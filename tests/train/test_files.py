@@ -20,6 +20,12 @@ def test_json_written_is_json_read(tmp_path: Path):
     assert os.listdir(tmp_path) == ["x.json"]
 
 
+def test_names_that_are_no_text_survive_json(tmp_path: Path):
+    value = {"path": os.fsdecode(b"/data/\xffoto \xc3\xa9")}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json", "x") == value
+
+
 def test_json_refuses_to_write_nan():
     with pytest.raises(ValueError, match="JSON compliant"):
         to_json({"a": float("nan")})

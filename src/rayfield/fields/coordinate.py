@@ -15,9 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from rayfield.core.parts import in_parts
 from rayfield.math.lattice import extent_of, lattice
 
-CHUNK = 2**15  # points evaluated at a time
+CHUNK = 2**15  # points evaluated at a time, at most
 
 FieldFn = Callable[[Float[Tensor, "N D"]], Float[Tensor, "N C"]]
 
@@ -85,7 +86,7 @@ def sampled(
 ) -> Float[Tensor, "*S C"]:
     """A field's values at the cells of an array of shape `sizes` over the box [0, extent]."""
     points = lattice(sizes, extent)
-    values = torch.cat([field(part) for part in points.split(CHUNK)])
+    values = torch.cat(in_parts(lambda part: field(points[part]), len(points), CHUNK))
     return values.reshape(*sizes, -1)
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Float32, Int, Int64
 from torch import Tensor
 
 from rayfield.core.check import RayfieldError
+from rayfield.core.parts import in_parts
 
 Field = Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]
 Keys = Int64[np.ndarray, "..."]
@@ -99,10 +100,10 @@ class Probe:
     def __call__(self, points: Float32[Tensor, "N 3"]) -> Float32[np.ndarray, " N"]:
         """Values above 0 are inside."""
         found = np.empty(len(points), np.float32)
-        for first in range(0, len(points), CHUNK):
-            part = points[first : first + CHUNK]
+
+        def ask(part: slice) -> None:
             with torch.no_grad():
-                values = self.field(part).float().cpu().numpy()
+                values = self.field(points[part]).float().cpu().numpy()
             low, high = float(values.min()), float(values.max())  # NaN if any value is
             if not np.isfinite([low, high]).all():
                 bad = int((~np.isfinite(values)).sum())
@@ -110,9 +111,12 @@ class Probe:
                     f"the field is not finite at {bad} of {len(values)} points {self.where}"
                 )
             self.low, self.high = min(low, self.low), max(high, self.high)
-            found[first : first + CHUNK] = self.sign * (values - self.level)
-            self.count += len(part)
+            found[part] = self.sign * (values - self.level)
+            self.count += len(values)
             self.tell(self.count)
+
+        if len(points):
+            in_parts(ask, len(points), CHUNK)
         return found
 
 

@@ -68,9 +68,12 @@ def replace_synced(path: Path, data: bytes) -> None:
 
 
 def to_json(value: Any, *, indent: int | None = 1) -> bytes:
-    """`value` as UTF-8 JSON with a final newline. Raises ValueError on NaN and infinities."""
+    """`value` as UTF-8 JSON with a final newline. Raises ValueError on NaN and infinities.
+
+    Bytes of file names that are not text become JSON escapes, and themselves again when read.
+    """
     text = json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
-    return (text + "\n").encode("utf-8")
+    return (text + "\n").encode("utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -186,11 +186,12 @@ class Recorder:
 
     @contextlib.contextmanager
     def _tolerate(self, what: str) -> Iterator[None]:
-        """Go on after an OSError: warn, once for each kind of event, and remember it."""
+        """Go on where disk or memory fails: warn, once for each kind of event, and remember it."""
         try:
             yield
-        except OSError as error:
-            problem = f"{what} ({error.strerror or error})"
+        except (OSError, MemoryError) as error:
+            reason = "out of memory" if isinstance(error, MemoryError) else error.strerror or error
+            problem = f"{what} ({reason})"
             if problem != self._problem:
                 _log.warning("%s: %s; training goes on", self._run.path, problem)
             self._problem = problem

@@ -21,6 +21,7 @@ from rayfield.app.command.display import Display, make_display
 from rayfield.app.command.options import Common
 from rayfield.app.command.verbs import VERBS
 from rayfield.core.check import RayfieldError, UsageError
+from rayfield.core.parts import is_out_of_memory
 
 ABOUT = f"""rayfield {__version__}: scenes as neural fields, on an ordinary CPU.
 
@@ -30,6 +31,10 @@ ABOUT = f"""rayfield {__version__}: scenes as neural fields, on an ordinary CPU.
   rayfield export RUN -o scene.glb           a mesh of it
   rayfield study                             claims of the literature that can be checked here"""
 INTERRUPTED = 130
+NO_MEMORY = (
+    "out of memory; close other programs, or ask for less (--downscale, --resolution, smaller "
+    "--set values); a training goes on from its last checkpoint: rayfield resume RUN"
+)
 BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
 
@@ -43,6 +48,7 @@ def main(args: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     words = list(sys.argv[1:] if args is None else args)
     try:
+        _stand_somewhere()
         return _run(words)
     except SystemExit as end:  # --help
         return end.code if isinstance(end.code, int) else 1
@@ -56,16 +62,26 @@ def main(args: Sequence[str] | None = None) -> int:
         kind = "" if error.exit_code == INTERRUPTED else "error: "
         return _fail(words, f"{kind}{error}", error.exit_code)
     except Exception as error:
+        if is_out_of_memory(error):
+            return _fail(words, f"error: {NO_MEMORY}", 1)
         what = " ".join(str(error).split())
         what = f"{type(error).__name__}: {what}".rstrip(": ")
         return _fail(words, f"error: {what} (--debug shows where)", 1)
+
+
+def _stand_somewhere() -> None:
+    """Raise UsageError in a folder that was deleted: libraries end the process there."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise UsageError("the current folder does not exist any more; cd to another") from None
 
 
 def _fail(words: list[str], message: str, code: int) -> int:
     """Say what went wrong: in one line, for `--json` also as an object, with `--debug` in full."""
     if "--debug" in words:
         traceback.print_exc()
-    print(message, file=sys.stderr)
+    print(printable(message).replace("\n", "\\n"), file=sys.stderr)
     if "--json" in words:
         print(json.dumps({"error": message.removeprefix("error: "), "exit_code": code}))
     return code
@@ -84,8 +100,18 @@ def _run(words: list[str]) -> int:
     finally:
         logger.removeHandler(handler)
         display.close()
-    print(json.dumps(result.values, allow_nan=False) if verb.json else result.text, flush=True)
+    text = json.dumps(result.values, allow_nan=False) if verb.json else printable(result.text)
+    print(text, flush=True)
     return result.code
+
+
+def printable(text: str) -> str:
+    """`text` with everything that could steer a terminal spelt out, but for ends of lines.
+
+    Names in data sets and archives are chosen by strangers.
+    """
+    kept = (c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    return "".join(kept)
 
 
 def parse(words: list[str]) -> Common:
@@ -142,4 +168,5 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record."""
-        self._display.note(f"{record.levelname.lower()}: {record.getMessage()}")
+        said = printable(record.getMessage())
+        self._display.note(f"{record.levelname.lower()}: {said}")

@@ -10,6 +10,7 @@ from torch import Tensor
 from rayfield.app.contract import PointFn
 from rayfield.app.drawing import figures
 from rayfield.app.learned.field import TrainedField, View
+from rayfield.core.parts import in_parts
 from rayfield.core.types import Camera
 from rayfield.data.pixels import camera_rays
 from rayfield.math.calculus import central_gradient
@@ -18,7 +19,7 @@ from rayfield.math.calculus import central_gradient
 STEP = 0.02
 DISTANCE_STEP = 0.004
 ON_SURFACE = 0.03  # distance from it up to which a point counts as seen there, in radii of the ball
-CHUNK = 2**14  # points at a time
+CHUNK = 2**14  # points at a time, at most
 
 
 def normal_map(field: TrainedField, camera: Camera, view: View) -> Float[np.ndarray, "H W 3"]:
@@ -39,7 +40,7 @@ def normal_map(field: TrainedField, camera: Camera, view: View) -> Float[np.ndar
         return outwards * central_gradient(value, part, step)
 
     with torch.no_grad():
-        found = torch.cat([gradient(part) for part in points.split(CHUNK)])
+        found = torch.cat(in_parts(lambda part: gradient(points[part]), len(points), CHUNK))
     there = depth > 0
     if surface is not None and not field.traits.bounded:
         there &= _near(surface, points, ON_SURFACE * field.traits.ball)
@@ -53,7 +54,7 @@ def normal_map(field: TrainedField, camera: Camera, view: View) -> Float[np.ndar
 
 def _near(surface: PointFn, points: Float[Tensor, "N 3"], reach: float) -> Bool[Tensor, "N 1"]:
     with torch.no_grad():
-        found = torch.cat([surface(part) for part in points.split(CHUNK)])
+        found = torch.cat(in_parts(lambda part: surface(points[part]), len(points), CHUNK))
     return (found.abs() <= reach)[:, None]
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from rayfield.app.contract import PointFn
 from rayfield.app.drawing.paths import look_at
 from rayfield.core.check import UsageError
+from rayfield.core.parts import in_parts
 from rayfield.core.types import Camera, Mesh
 from rayfield.geometry.marching import extract
 from rayfield.geometry.mesh import components, keep_largest, transform
@@ -20,7 +21,7 @@ from rayfield.math.calculus import central_gradient
 from rayfield.render.shading import shade
 
 KEEP_FRACTION = 0.02  # of the largest component's area, for a component to stay
-CHUNK = 2**14  # points at a time
+CHUNK = 2**14  # points at a time, at most
 AXES = ("x", "y", "z")
 UPS = (*AXES, *(f"-{axis}" for axis in AXES))
 DISTANCE, ELEVATION = 3.4, np.radians(22)  # of the camera from the middle, above the horizon
@@ -32,7 +33,7 @@ def in_chunks(value: PointFn) -> PointFn:
 
     def chunked(points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         with torch.no_grad():
-            return torch.cat([value(part) for part in points.split(CHUNK)])
+            return torch.cat(in_parts(lambda part: value(points[part]), len(points), CHUNK))
 
     return chunked
 

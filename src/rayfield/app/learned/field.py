@@ -19,11 +19,12 @@ from rayfield.app.catalogue import load_method
 from rayfield.app.learned import cameras as cams
 from rayfield.app.meshes.meshing import DEFAULT, Meshing
 from rayfield.core.check import DataError, UsageError
+from rayfield.core.parts import in_parts
 from rayfield.core.types import Camera, Rays, SceneTraits
 from rayfield.data.pixels import camera_rays
 from rayfield.train.run import Run
 
-CHUNK = 2**16  # rays rendered at a time
+CHUNK = 2**16  # rays rendered at a time, at most
 CAMERAS = "cameras.json"
 
 
@@ -59,15 +60,15 @@ def render_view(
 
     `image` is the number of a training photo; of a class of scenes, it says which one is meant.
     """
-    rays = camera_rays(camera, traits)
+    behind, rays = background_of(traits), camera_rays(camera, traits)
     rays = rays._replace(image=torch.full_like(rays.image, image))
-    background = background_of(traits)
-    parts = []
+
+    def look(part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        got = method.render(model, Rays(*(x[part] for x in rays)), cfg, background=behind)
+        return got.color, got.depth, got.opacity
+
     with torch.no_grad():
-        for first in range(0, len(rays.near), CHUNK):
-            part = Rays(*(x[first : first + CHUNK] for x in rays))
-            got = method.render(model, part, cfg, background=background)
-            parts.append((got.color, got.depth, got.opacity))
+        parts = in_parts(look, len(rays.near), CHUNK)
     color, depth, opacity = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
     size = (camera.height, camera.width)
     return View(color.clip(0, 1).reshape(*size, 3), depth.reshape(size), opacity.reshape(size))
