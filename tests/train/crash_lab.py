@@ -1,7 +1,7 @@
 """Trainings of the toy that are killed: at random times, and at every system call of a save.
 
 Run as a program, so that each victim is a fork of one small process that has torch loaded.
-Prints one JSON object.
+Its arguments are a folder and the number of kills at random times; it prints one JSON object.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ if __name__ == "__main__":
     for name in ("random", "calls", "twice"):
         (place / name).mkdir()
     report = {
-        "random": kill_at_random_times(place / "random", 25),
+        "random": kill_at_random_times(place / "random", int(sys.argv[2])),
         "calls": exit_at_every_call(place / "calls"),
         "twice": press_twice(place / "twice"),
     }

@@ -24,6 +24,7 @@ from rayfield.app.meshes.kept import colors_of
 from rayfield.app.meshes.level_set import LevelSet
 from rayfield.app.meshes.meshing import DEFAULT, Meshing
 from rayfield.app.meshes.skin import ColorOf, Skin
+from rayfield.core.parts import in_parts
 from rayfield.core.types import Camera, Mesh
 
 LOOKERS = 8  # photos whose directions a point is coloured from
@@ -152,14 +153,16 @@ def view_colors(field: TrainedField) -> ColorOf:
             total += weights[:, one, None] * shown
         return bytes_of(total / weights.sum(axis=1, keepdims=True))
 
-    def in_parts(
+    def colors(
         points: Float[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3"]
     ) -> UInt8[np.ndarray, "N 3"]:
         found = np.empty((len(points), 3), np.uint8)
         each = max(1, COLOR_PAIRS // len(eyes))
-        for begin in range(0, len(points), each):
-            part = slice(begin, begin + each)
+
+        def paint(part: slice) -> None:
             found[part] = seen(points[part], normals[part])
+
+        in_parts(paint, len(points), each)
         return found
 
-    return in_parts
+    return colors
