@@ -1,4 +1,4 @@
-"""What other tests have, for hostile use: the ball of tests/app behind a viewer."""
+"""What other tests have, for hostile use: the ball of tests/app behind a viewer, the toy of tests/train."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 APP = Path(__file__).parents[1] / "app"
+TRAIN = Path(__file__).parents[1] / "train"
 
 
 def _load(name: str, path: Path) -> ModuleType:
@@ -31,16 +32,10 @@ ball, lens = _app.ball, _app.lens
 viewer, words, opened = _viewer.viewer, _viewer.words, _viewer.opened
 
 
-TRAIN = Path(__file__).parents[1] / "train"
-
-
 @pytest.fixture(scope="module")
 def toy() -> Iterator[ModuleType]:
     """The tiny training of tests/train/toy.py, on one thread."""
-    spec = importlib.util.spec_from_file_location("toy", TRAIN / "toy.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["toy"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
+    module = _load("toy", TRAIN / "toy.py")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield module
