@@ -1,4 +1,4 @@
-"""What other tests have, for hostile use: a ball behind a viewer, the toy of tests/train."""
+"""What other tests have, for hostile use: a ball behind a viewer, and the toy of tests/train."""
 
 from __future__ import annotations
 
