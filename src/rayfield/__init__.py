@@ -49,9 +49,10 @@ def train(
     what rayfield.core.check defines: UsageError, DataError, RayfieldError.
     """
     from rayfield.app import training
+    from rayfield.app.settings import settings_of
 
     limit = None if seconds is None else float(seconds)
-    texts = training.settings_of(settings or {})
+    texts = settings_of(settings or {})
     plan = training.Plan(preset, steps, limit, downscale, seed, texts, masks=masks)
     return training.train(method, data, out, plan=plan)
 

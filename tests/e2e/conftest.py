@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -61,3 +63,13 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, train_tiny: Callable[...,
     path = tmp_path_factory.mktemp("e2e") / "tiny run é"
     assert train_tiny(path) == 0
     return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> ModuleType:
+    """tests/e2e/chromium.py; the tests are skipped where there is no browser."""
+    spec = importlib.util.spec_from_file_location("chromium", Path(__file__).parent / "chromium.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.find_chromium()
+    return module

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import re
@@ -24,16 +23,6 @@ import rayfield
 from rayfield.app.learned.camera_path import read_path
 
 SHOWN = "rayfield.shown === rayfield.number"  # a picture, if a coarse one, of what is wanted now
-
-
-@pytest.fixture(scope="module")
-def chromium() -> ModuleType:
-    """tests/e2e/chromium.py; the tests are skipped where there is no browser."""
-    spec = importlib.util.spec_from_file_location("chromium", Path(__file__).parent / "chromium.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.find_chromium()
-    return module
 
 
 @pytest.fixture(scope="module")

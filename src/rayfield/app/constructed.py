@@ -54,6 +54,7 @@ def construct(
             traits=solid.traits._asdict(),
             seed=plan.seed,
             budget={"steps": 1, "seconds": None},
+            asked={"preset": plan.preset, "settings": [*plan.settings]},
         )
         run = create_run(out, record)
         _save(run, model, time.perf_counter() - started)

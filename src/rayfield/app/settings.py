@@ -6,7 +6,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -141,3 +141,14 @@ def _replace(config: C, changes: dict[str, Any]) -> C:
         return dataclasses.replace(config, **changes)  # type: ignore[type-var]
     except ValueError as error:  # a check in the config's __post_init__
         raise UsageError(f"--set: {error}") from None
+
+
+def settings_of(pairs: Sequence[str] | dict[str, Any]) -> tuple[str, ...]:
+    """Settings given as a dict, as the texts that `--set` takes."""
+    if isinstance(pairs, dict):
+        return tuple(f"{name}={_text(value)}" for name, value in pairs.items())
+    return tuple(pairs)
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from rayfield.app.contract import Method
 from rayfield.app.learned.field import method_named
 from rayfield.app.learned.opened import Learned, open_learned
 from rayfield.app.prepare import Kernels, kernels_for, prepare
+from rayfield.app.report.after import after_training
 from rayfield.app.settings import apply_settings, config_from_json
 from rayfield.app.sources.clouds import open_points
 from rayfield.app.sources.photos import Photos, check_unchanged, in_frame_of, masks_of, open_photos
@@ -59,7 +60,8 @@ class Plan:
     budget of training, whichever ends first; neither: the method's own.
     `settings`: texts `field=value` for the method's Config. `drop_invalid`: leave out points and
     vertices that are not finite numbers, instead of refusing the file. `masks`: what masks of
-    photos are for, as in `data.scene.MaskUse`; None: what their format has them for.
+    photos are for, as in `data.scene.MaskUse`; None: what their format has them for. `report`:
+    write a page about the run at the end.
     """
 
     preset: str | None = None
@@ -70,6 +72,7 @@ class Plan:
     settings: tuple[str, ...] = ()
     drop_invalid: bool = False
     masks: MaskUse | None = None
+    report: bool = True
 
 
 def train(
@@ -81,7 +84,7 @@ def train(
     Ctrl-C.
     """
     display = display or Quiet()
-    out = Path(out)
+    out, started = Path(out), time.perf_counter()
     entry, module = find_method(method), load_method(method)
     start = apply_settings(_preset(method, module, plan.preset), plan.settings)
     if not 0 <= plan.seed < 2**63:
@@ -89,7 +92,7 @@ def train(
     check_folder(out)
     if entry.learns == "solid":
         construct(method, module, start, data=Path(data), out=out, plan=plan, display=display)
-        return open_learned(out)
+        return _reported(out, None, display) if plan.report else open_learned(out)
     chosen = method_named(method)
     _budget(plan.steps, plan.seconds, start)
     with _preparing(display, kernels=kernels_for(entry, start)):
@@ -111,15 +114,18 @@ def train(
             traits=origin.traits,
             seed=plan.seed,
             budget={"steps": budget.steps, "seconds": budget.seconds},
+            asked={"preset": plan.preset, "settings": [*plan.settings]},
+            prepared=time.perf_counter() - started,
         )
         run = create_run(out, record)
         source.keep(run)
         _fit(run, chosen, cfg, model=model, source=source, sampler=sampler, display=display)
-    return open_learned(out)
+    return _reported(out, source, display) if plan.report else open_learned(out)
 
 
-def resume(path: Path | str, *, display: Display | None = None) -> Learned:
-    """Go on with a run that was stopped, to the end of the budget it was given.
+def resume(path: Path | str, *, report: bool = True, display: Display | None = None) -> Learned:
+    """Go on with a run that was stopped, to the end of the budget it was given; then write a page
+    about it, if `report`.
 
     Raises DataError if the data is not what the run was trained on.
     """
@@ -143,7 +149,14 @@ def resume(path: Path | str, *, display: Display | None = None) -> Learned:
             sampler = source.sampler
         model = _built(chosen, cfg, run.record["seed"])
         _fit(run, chosen, cfg, model=model, source=source, sampler=sampler, display=display)
-    return open_learned(run.path)
+    return _reported(run.path, source, display) if report else open_learned(run.path)
+
+
+def _reported(path: Path, source: Source | None, display: Display) -> Learned:
+    """What a run has learned, after a page about it is written."""
+    learned = open_learned(path)
+    after_training(learned, source, display)
+    return learned
 
 
 def _how(learns: str, downscale: int, *, drop_invalid: bool, masks: str | None) -> dict[str, Any]:
@@ -233,14 +246,3 @@ def _preparing(display: Display, *, kernels: Kernels) -> Iterator[None]:
         seconds = future.result()
         if seconds > SLOW_PREPARATION:
             display.note(f"kernels ready after {seconds:.1f} s")
-
-
-def settings_of(pairs: Sequence[str] | dict[str, Any]) -> tuple[str, ...]:
-    """Settings given as a dict, as the texts that `--set` takes."""
-    if isinstance(pairs, dict):
-        return tuple(f"{name}={_text(value)}" for name, value in pairs.items())
-    return tuple(pairs)
-
-
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

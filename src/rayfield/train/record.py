@@ -23,8 +23,16 @@ class DataRecord(TypedDict):
     masks: NotRequired[str | None]
 
 
+class Asked(TypedDict):
+    """What was asked for beside data and budget: the preset (None: the default), and settings."""
+
+    preset: str | None
+    settings: list[str]
+
+
 class Record(TypedDict):
-    """What a run is, as plain JSON values: the content of run.json beside versions."""
+    """What a run is, as plain JSON values: the content of run.json beside versions. `prepared`:
+    seconds until training could begin."""
 
     method: str
     config: dict[str, Any]
@@ -33,6 +41,8 @@ class Record(TypedDict):
     traits: dict[str, Any]
     seed: int
     budget: dict[str, Any]
+    asked: NotRequired[Asked]
+    prepared: NotRequired[float]
 
 
 _RECORD_TYPES = {
@@ -62,7 +72,13 @@ def checked(file: Path, content: dict[str, Any]) -> Record:
     square = len(rows) == 4 and all(isinstance(row, list) and len(row) == 4 for row in rows)
     if not square or not all(_is_finite(value) for row in rows for value in row):
         raise DataError(file, "world_from_scene is not a 4x4 matrix of numbers", FIX)
-    return Record(**{key: content[key] for key in _RECORD_TYPES})  # type: ignore[typeddict-item]
+    found = {key: content[key] for key in _RECORD_TYPES}
+    asked, prepared = content.get("asked"), content.get("prepared")
+    if isinstance(asked, dict):
+        found["asked"] = {"preset": asked.get("preset"), "settings": asked.get("settings", [])}
+    if _is_finite(prepared) and not isinstance(prepared, bool):
+        found["prepared"] = prepared
+    return Record(**found)  # type: ignore[typeddict-item]
 
 
 def _check_types(

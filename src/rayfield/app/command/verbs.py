@@ -18,6 +18,7 @@ from rayfield.app.command.export_verb import Export
 from rayfield.app.command.options import Common, Flag, Result, RunArg, Seconds, told
 from rayfield.app.command.process_verb import Process
 from rayfield.app.command.render_verb import Render
+from rayfield.app.command.report_verb import Report
 from rayfield.app.command.study_verb import Study
 from rayfield.app.command.view_verb import View
 from rayfield.core.check import UsageError
@@ -51,6 +52,8 @@ class Train(Common):
     """seed of all randomness"""
     set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FIELD=VALUE")] = ()
     """change a field of the method's Config"""
+    no_report: Flag = False
+    """write no page about the run at the end"""
 
     def run(self, display: Display) -> Result:
         """Train, and say what to do next."""
@@ -61,7 +64,7 @@ class Train(Common):
         from rayfield.app.training import Plan, train
 
         budget = (self.preset, self.steps, self.seconds, self.downscale, self.seed)
-        plan = Plan(*budget, self.set, self.drop_invalid, self.masks)
+        plan = Plan(*budget, self.set, self.drop_invalid, self.masks, not self.no_report)
         out = self.output or Path("runs") / f"{self.method}-{data.resolve().name}"
         return Result(
             *summary.of_training(train(self.method, data, out, plan=plan, display=display))
@@ -74,13 +77,17 @@ class Resume(Common):
 
     folder: RunArg
     """the run's folder"""
+    no_report: Flag = False
+    """write no page about the run at the end"""
 
     def run(self, display: Display) -> Result:
         """Resume, and say what to do next."""
         from rayfield.app.command import summary
         from rayfield.app.training import resume
 
-        return Result(*summary.of_training(resume(self.folder, display=display)))
+        return Result(
+            *summary.of_training(resume(self.folder, report=not self.no_report, display=display))
+        )
 
 
 @dataclass(frozen=True)
@@ -177,6 +184,7 @@ VERBS: dict[str, type[Common]] = {
     "render": Render,
     "view": View,
     "export": Export,
+    "report": Report,
     "convert": Convert,
     "study": Study,
     "info": Info,

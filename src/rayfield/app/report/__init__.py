@@ -1,0 +1,1 @@
+"""One page about a run that needs nothing but a browser: the verb `report`."""
