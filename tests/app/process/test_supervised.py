@@ -78,6 +78,10 @@ def test_other_failures_are_told(tmp_path, monkeypatch):
         ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL (memory may have run out"),
         ("os.abort()", "was ended by SIGABRT"),
         ("sys.exit('bad\\nluck')", "ended with code 1; nothing was written; it said: bad luck"),
+        (
+            "sys.exit('bad luck\\n*** Aborted\\nPC: @ 0x1 f()\\n    @ 0x2 g()')",
+            "ended with code 1; nothing was written; it said: bad luck",
+        ),
         ("raise ImportError('libx.so')", "it said: Traceback .* ImportError: libx.so"),
     ],
 )

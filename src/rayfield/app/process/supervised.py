@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from rayfield.app.process.outcome import Outcome, from_values
 from rayfield.core.check import RayfieldError
 
 COMMAND = (sys.executable, "-m", "rayfield.app.process.worker")
+STACK = re.compile(r"\s*(@\s|\*\*\*|PC: @)")
 LAST_WORDS = 300  # characters of what a crashed worker said
 
 
@@ -93,8 +95,15 @@ def _death(code: int, log: Path) -> str:
             how += " (memory may have run out: use fewer or smaller photos, or fewer --threads)"
     else:
         how = f"ended with code {code}"
-    said = " ".join(log.read_text(errors="replace").split())[-LAST_WORDS:]
+    said = _last_words(log)
     return f"the reconstruction {how}; nothing was written" + (f"; it said: {said}" if said else "")
+
+
+def _last_words(log: Path) -> str:
+    """The end of what a worker said, in one line, without the stack of native code."""
+    lines = log.read_text(errors="replace").splitlines()
+    words = " ".join(line for line in lines if not STACK.match(line))
+    return " ".join(words.split())[-LAST_WORDS:]
 
 
 @contextlib.contextmanager
