@@ -22,6 +22,10 @@ from PIL import Image
 import rayfield
 from rayfield.app.learned.camera_path import read_path
 
+SMALL = (
+    "--downscale", 8, "--seconds", 4, "--set=entries=2**14", "--set=finest=128",
+    "--set=samples=2**12", "--set=occupancy=32", "--set=step=0.03",
+)  # fmt: skip
 SHOWN = "rayfield.shown === rayfield.number"  # a picture, if a coarse one, of what is wanted now
 
 
@@ -294,3 +298,40 @@ def test_without_websockets_the_line_to_type_is_told(run, command, monkeypatch):
     code, _, err = command("view", run)
     assert code == 2
     assert "pip install 'rayfield[view]'" in err
+
+
+def test_a_training_is_watched_held_and_looked_at_to_its_end(page, shown, tmp_path):
+    """Curves grow, Pause holds the steps, and after the last the page tells what to type."""
+    words = ["train", "instant", rayfield.demo_photos(), "-o", tmp_path / "run", *SMALL]
+    server = Served(*words, "--view", "--port", 0)
+    try:
+        page.goto(server.url)
+        page.wait("window.rayfield?.field.about")
+        page.wait("document.getElementById('facts').children.length > 0")
+        assert not page.run("document.getElementById('training').hidden")
+        before = page.run("rayfield.training.charts.loss.x.length")
+        page.wait(f"rayfield.training.charts.loss.x.length > {before} + 2")
+        page.press("#pause")
+        page.wait("document.getElementById('pause').textContent === 'Go on'")
+        page.wait(SHOWN)
+        step = "document.getElementById('facts').children[1].textContent"
+        held = page.run(step)
+        time.sleep(0.7)
+        assert page.run(step) == held
+        page.press("#pause")
+        page.wait(f"{step} !== {json.dumps(held)}")
+        page.press("[data-value=depth]")
+        page.wait("rayfield.field.about.mode === 'depth'")
+        page.press("[data-value=color]")
+        page.wait("document.querySelector('.toast code') !== null")
+        assert "rayfield view" in page.run("document.querySelector('.toast code').textContent")
+        page.wait(f"{SHOWN} && rayfield.field.about.done")
+        assert shown()[90:390, 30:450].std() > 10
+        assert server.process.poll() is None  # as long as somebody looks on
+        assert silent(page)
+        page.goto("about:blank")
+        out, err = server.process.communicate(timeout=60)
+        assert server.process.returncode == 0, err
+        assert "next:" in out
+    finally:
+        server.kill()

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal
 
 import torch
 from torch import Generator
 
 from rayfield.app.catalogue import Entry
+from rayfield.app.command.display import Display
 from rayfield.core.types import Rays
 from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
 from rayfield.fields.sdf_grid import SDFGrid
+from rayfield.kernels.pool import available_cores
 from rayfield.render.occupancy import OccupancyGrid
 from rayfield.render.radiance import Marching, density, render
 from rayfield.train.optim import Adam
 
 RAYS = 16
+SLOW_PREPARATION = 1.0  # seconds; from here on it is worth a remark
 Kernels = Literal["", "radiance", "surface", "all"]
 
 
@@ -83,3 +89,23 @@ def _toy_rays() -> Rays:
     directions = torch.tensor([1.0, 0.0, 0.0]).expand(RAYS, 3).contiguous()
     near, far = torch.zeros(RAYS), torch.full((RAYS,), 2.0)
     return Rays(origins, directions, near, far, torch.full((RAYS,), -1))
+
+
+@contextlib.contextmanager
+def preparing(display: Display, *, kernels: Kernels) -> Iterator[None]:
+    """Settle torch's threads, and compile the kernels beside the block, which loads the data."""
+    if not kernels:
+        torch.set_num_threads(available_cores())
+        yield
+        return
+    with ThreadPoolExecutor(1) as pool:
+        started = time.perf_counter()
+        # the kernels bring their own threads; torch's would spin beside them, waiting
+        torch.set_num_threads(1)
+        future: Future[float] = pool.submit(prepare, kernels)
+        yield
+        if not future.done() and time.perf_counter() - started > SLOW_PREPARATION:
+            display.note("preparing kernels, once per machine ...")
+        seconds = future.result()
+        if seconds > SLOW_PREPARATION:
+            display.note(f"kernels ready after {seconds:.1f} s")

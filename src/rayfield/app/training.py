@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,9 @@ from rayfield.app.constructed import construct, reconstruct
 from rayfield.app.contract import Method
 from rayfield.app.learned.field import method_named
 from rayfield.app.learned.opened import Learned, open_learned
-from rayfield.app.prepare import Kernels, kernels_for, prepare
+from rayfield.app.learned.restoring import Restored
+from rayfield.app.onlooker import NOBODY, Onlooker
+from rayfield.app.prepare import kernels_for, preparing
 from rayfield.app.report.after import after_training
 from rayfield.app.settings import apply_settings, config_from_json
 from rayfield.app.sources.clouds import open_points
@@ -31,14 +31,12 @@ from rayfield.app.sources.source import Source
 from rayfield.app.sources.target import open_target
 from rayfield.core.check import UsageError
 from rayfield.core.types import MaskUse
-from rayfield.kernels.pool import available_cores
 from rayfield.train.lock import locked
 from rayfield.train.loop import fit
 from rayfield.train.optim import Adam
-from rayfield.train.progress import Budget, Hooks
-from rayfield.train.run import Record, Run, check_folder, create_run, open_run
+from rayfield.train.progress import Budget, Hooks, Progress
+from rayfield.train.run import Record, check_folder, create_run, open_run
 
-SLOW_PREPARATION = 1.0  # seconds; from here on it is worth a remark
 READERS: dict[str, Callable[..., Source]] = {
     "photos": open_photos,
     "scenes": open_scenes,
@@ -76,7 +74,13 @@ class Plan:
 
 
 def train(
-    method: str, data: Path | str, out: Path | str, *, plan: Plan, display: Display | None = None
+    method: str,
+    data: Path | str,
+    out: Path | str,
+    *,
+    plan: Plan,
+    display: Display | None = None,
+    onlooker: Onlooker = NOBODY,
 ) -> Learned:
     """Train a method on its data into the new run folder `out`; what it learned.
 
@@ -95,7 +99,7 @@ def train(
         return _reported(out, None, display) if plan.report else open_learned(out)
     chosen = method_named(method)
     _budget(plan.steps, plan.seconds, start)
-    with _preparing(display, kernels=kernels_for(entry, start)):
+    with preparing(display, kernels=kernels_for(entry, start)):
         how = _how(entry.learns, plan.downscale, drop_invalid=plan.drop_invalid, masks=plan.masks)
         source = READERS[entry.learns](Path(data), cfg=start, **how)
         for line in source.lines():
@@ -119,11 +123,18 @@ def train(
         )
         run = create_run(out, record)
         source.keep(run)
-        _fit(run, chosen, cfg, model=model, source=source, sampler=sampler, display=display)
+        learner = Restored(run, chosen, cfg, model, 0)
+        _fit(learner, source=source, sampler=sampler, display=display, onlooker=onlooker)
     return _reported(out, source, display) if plan.report else open_learned(out)
 
 
-def resume(path: Path | str, *, report: bool = True, display: Display | None = None) -> Learned:
+def resume(
+    path: Path | str,
+    *,
+    report: bool = True,
+    display: Display | None = None,
+    onlooker: Onlooker = NOBODY,
+) -> Learned:
     """Go on with a run that was stopped, to the end of the budget it was given; then write a page
     about it, if `report`.
 
@@ -139,7 +150,7 @@ def resume(path: Path | str, *, report: bool = True, display: Display | None = N
         return open_learned(run.path)
     chosen = method_named(name)
     with locked(run.path):  # a second process is refused before it loads anything
-        with _preparing(display, kernels=kernels_for(entry, cfg)):
+        with preparing(display, kernels=kernels_for(entry, cfg)):
             root, downscale = run.find_data(), run.record["data"]["downscale"]
             how = _how(entry.learns, downscale, drop_invalid=run.drop_invalid, masks=masks_of(run))
             source = READERS[entry.learns](root, cfg=cfg, **how)
@@ -148,7 +159,8 @@ def resume(path: Path | str, *, report: bool = True, display: Display | None = N
                 source.scene = in_frame_of(run, source.scene)
             sampler = source.sampler
         model = _built(chosen, cfg, run.record["seed"])
-        _fit(run, chosen, cfg, model=model, source=source, sampler=sampler, display=display)
+        learner = Restored(run, chosen, cfg, model, 0)
+        _fit(learner, source=source, sampler=sampler, display=display, onlooker=onlooker)
     return _reported(run.path, source, display) if report else open_learned(run.path)
 
 
@@ -195,26 +207,25 @@ def _built(method: Method, cfg: Any, seed: int) -> nn.Module:
 
 
 def _fit(
-    run: Run,
-    method: Method,
-    cfg: Any,
-    *,
-    model: nn.Module,
-    source: Source,
-    sampler: Any,
-    display: Display,
+    learner: Restored, *, source: Source, sampler: Any, display: Display, onlooker: Onlooker
 ) -> None:
+    run, method, cfg, model, _ = learner
     preview = source.preview(run, method, model, cfg=cfg, display=display)
-    hooks = Hooks(on_step=display.step, preview_at=preview.due, preview=preview.take)
+    onlooker.begin(learner, source)
+
+    def report(progress: Progress) -> None:
+        display.step(progress)
+        onlooker.step(progress)
+
+    hooks = Hooks(report, preview.due, preview.take, onlooker.between)
     budget = Budget(run.record["budget"].get("steps"), run.record["budget"].get("seconds"))
-    optimiser = Adam(method.param_groups(model, cfg))
     try:
         outcome = fit(
             method,
             model,
             cfg,
             sampler=sampler,
-            optimiser=optimiser,
+            optimiser=Adam(method.param_groups(model, cfg)),
             run=run,
             budget=budget,
             hooks=hooks,
@@ -226,23 +237,3 @@ def _fit(
         f"({outcome.wall_seconds:.1f} s with previews and checkpoints)"
     )
     preview.finish(outcome.step, outcome.seconds)
-
-
-@contextlib.contextmanager
-def _preparing(display: Display, *, kernels: Kernels) -> Iterator[None]:
-    """Settle torch's threads, and compile the kernels beside the block, which loads the data."""
-    if not kernels:
-        torch.set_num_threads(available_cores())
-        yield
-        return
-    with ThreadPoolExecutor(1) as pool:
-        started = time.perf_counter()
-        # the kernels bring their own threads; torch's would spin beside them, waiting
-        torch.set_num_threads(1)
-        future: Future[float] = pool.submit(prepare, kernels)
-        yield
-        if not future.done() and time.perf_counter() - started > SLOW_PREPARATION:
-            display.note("preparing kernels, once per machine ...")
-        seconds = future.result()
-        if seconds > SLOW_PREPARATION:
-            display.note(f"kernels ready after {seconds:.1f} s")

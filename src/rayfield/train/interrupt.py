@@ -29,6 +29,10 @@ class Interrupts:
         self.requested = False
         self._before: dict[int, object] = {}
 
+    def asked(self) -> bool:
+        """Whether training is to stop."""
+        return self.requested
+
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for name in ("SIGINT", "SIGTERM", "SIGHUP"):

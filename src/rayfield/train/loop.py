@@ -104,6 +104,7 @@ def fit(
             if culprit is not None:
                 recorder.skipped(state, culprit)
             recorder.after_step(state, terms, rays=rays, lr_factor=lr_factor)
+            hooks.between(interrupts.asked)
         recorder.finish(state)
         if interrupts.requested:
             again = f"rayfield resume {shlex.quote(str(run.path))}"

@@ -115,10 +115,13 @@ class Hooks:
 
     `on_step(progress)`: at most five times a second, and after the last step.
     `preview(step, seconds)`: whenever `preview_at(step, seconds)` says so, after a step.
+    `between(asked)`: after every step; it may take its time, until `asked()` tells that training is
+    to stop.
     `samples_per_ray()`: field evaluations per ray of the last batch, for the rates shown.
     """
 
     on_step: Callable[[Progress], None] = _ignore
     preview_at: Callable[[int, float], bool] = _never
     preview: Callable[[int, float], None] = _ignore
+    between: Callable[[Callable[[], bool]], None] = _ignore
     samples_per_ray: Callable[[], float] | None = None

@@ -81,7 +81,7 @@ def test_all_levels_of_a_look_have_one_scale(ball, look):
 def test_a_long_picture_is_shown_before_it_is_done(ball, look, monkeypatch):
     monkeypatch.setattr("rayfield.app.viewer.painting.SHOWN_SECONDS", 0.0)
     wish = look()
-    frames = [f for f in Painter(ball, Pace({"color": 9e4})).paint(wish, levels(wish, 1200)) if f]
+    frames = [f for f in Painter(ball, Pace({"color": 3e4})).paint(wish, levels(wish, 1200)) if f]
     assert sum(f.picture.shape[1] == 320 for f in frames) > 1
     early = next(f for f in frames if f.picture.shape[1] == 320)
     assert not early.done

@@ -23,6 +23,9 @@ Flag = Annotated[bool, told()]
 Count = Annotated[int | None, told(metavar="N")]
 Seconds = Annotated[float | None, told(metavar="S")]
 Size = Annotated[str | None, told(metavar="WxH")]
+HOST, PORT = "127.0.0.1", 7007  # where the viewer listens
+Host = Annotated[str, arg(metavar="ADDRESS")]
+Port = Annotated[int, arg(metavar="N")]
 RunArg = Annotated[Positional[Path], arg(metavar="RUN")]
 
 

@@ -15,7 +15,18 @@ from rayfield.app.command.check_verb import Check
 from rayfield.app.command.convert_verb import Convert
 from rayfield.app.command.display import Display
 from rayfield.app.command.export_verb import Export
-from rayfield.app.command.options import Common, Flag, Result, RunArg, Seconds, told
+from rayfield.app.command.options import (
+    HOST,
+    PORT,
+    Common,
+    Flag,
+    Host,
+    Port,
+    Result,
+    RunArg,
+    Seconds,
+    told,
+)
 from rayfield.app.command.process_verb import Process
 from rayfield.app.command.render_verb import Render
 from rayfield.app.command.report_verb import Report
@@ -54,6 +65,12 @@ class Train(Common):
     """change a field of the method's Config"""
     no_report: Flag = False
     """write no page about the run at the end"""
+    view: Flag = False
+    """watch it learn in the browser"""
+    port: Port = PORT
+    """of --view: where to listen; if it is taken, at the next one that is free"""
+    host: Host = HOST
+    """of --view: address to listen at; any but the default lets other machines in"""
 
     def run(self, display: Display) -> Result:
         """Train, and say what to do next."""
@@ -62,13 +79,16 @@ class Train(Common):
             raise UsageError("give the data once: rayfield train METHOD DATA -o RUN")
         from rayfield.app.command import summary
         from rayfield.app.training import Plan, train
+        from rayfield.app.viewer.show import looked_at
 
         budget = (self.preset, self.steps, self.seconds, self.downscale, self.seed)
         plan = Plan(*budget, self.set, self.drop_invalid, self.masks, not self.no_report)
         out = self.output or Path("runs") / f"{self.method}-{data.resolve().name}"
-        return Result(
-            *summary.of_training(train(self.method, data, out, plan=plan, display=display))
-        )
+        door = (self.host, self.port) if self.view else None
+        with looked_at(door, self.method, display) as watch:
+            learned = train(self.method, data, out, plan=plan, display=display, onlooker=watch)
+            watch.linger()
+        return Result(*summary.of_training(learned))
 
 
 @dataclass(frozen=True)
@@ -79,15 +99,25 @@ class Resume(Common):
     """the run's folder"""
     no_report: Flag = False
     """write no page about the run at the end"""
+    view: Flag = False
+    """watch it learn in the browser"""
+    port: Port = PORT
+    """of --view: where to listen; if it is taken, at the next one that is free"""
+    host: Host = HOST
+    """of --view: address to listen at; any but the default lets other machines in"""
 
     def run(self, display: Display) -> Result:
         """Resume, and say what to do next."""
         from rayfield.app.command import summary
         from rayfield.app.training import resume
+        from rayfield.app.viewer.show import looked_at
 
-        return Result(
-            *summary.of_training(resume(self.folder, report=not self.no_report, display=display))
-        )
+        door = (self.host, self.port) if self.view else None
+        report = not self.no_report
+        with looked_at(door, None, display) as watch:
+            learned = resume(self.folder, report=report, display=display, onlooker=watch)
+            watch.linger()
+        return Result(*summary.of_training(learned))
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import arg
-
 from rayfield.app.command.display import Display
-from rayfield.app.command.options import Common, Flag, Result, RunArg, Seconds, told
+from rayfield.app.command.options import (
+    HOST,
+    PORT,
+    Common,
+    Flag,
+    Host,
+    Port,
+    Result,
+    RunArg,
+    Seconds,
+    told,
+)
 
 
 @dataclass(frozen=True)
@@ -22,9 +31,9 @@ class View(Common):
     """show this mesh too, in the frame of the poses; default: the newest in RUN/meshes"""
     scene: Annotated[str | None, told(metavar="NAME")] = None
     """which scene, where several were learned; default: the first"""
-    port: Annotated[int, arg(metavar="N")] = 7007
+    port: Port = PORT
     """where to listen; if it is taken, at the next one that is free"""
-    host: Annotated[str, arg(metavar="ADDRESS")] = "127.0.0.1"
+    host: Host = HOST
     """address to listen at; any but the default lets other machines in"""
     open: Flag = False
     """open the browser"""
@@ -38,5 +47,5 @@ class View(Common):
 
         door = Door(self.host, self.port, self.open, self.mesh)
         return Result(
-            *show(self.folder, door, scene=self.scene, seconds=self.seconds, note=display.note)
+            *show(self.folder, door, scene=self.scene, seconds=self.seconds, display=display)
         )

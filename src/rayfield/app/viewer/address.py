@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rayfield.app.command.options import HOST, PORT
 from rayfield.app.viewer.guard import EVERYWHERE
 from rayfield.core.check import RayfieldError, UsageError
 
-PORT = 7007
 TRIED = 100  # ports from the one wished for
 
 
@@ -21,7 +21,7 @@ TRIED = 100  # ports from the one wished for
 class Door:
     """Where the viewer listens, whether it opens the browser itself, and a mesh to show too."""
 
-    host: str = "127.0.0.1"
+    host: str = HOST
     port: int = PORT
     browser: bool = False
     mesh: Path | None = None

@@ -61,6 +61,7 @@ class Engine:
         self.pace = Pace()
         self._clients: list[Client] = []
         self._version = 0
+        self._greetings: dict[str, str] = {}
         self._changed = threading.Condition()
 
     @property
@@ -73,6 +74,8 @@ class Engine:
         client = Client(send, Painter(self.field, self.pace))
         with self._changed:
             self._clients.append(client)
+            for text in self._greetings.values():
+                send(text)
         return client
 
     def leave(self, client: Client) -> None:
@@ -96,6 +99,11 @@ class Engine:
             elif len(client.errands) < ERRANDS:
                 client.errands.append(self._errand(client, message))
             self._changed.notify_all()
+
+    def greet(self, kind: str, text: str) -> None:
+        """From now on, send a text to each new window; the last one of its kind."""
+        with self._changed:
+            self._greetings[kind] = text
 
     def tell(self, text: str) -> None:
         """Send a text to all windows."""
@@ -163,9 +171,10 @@ class Engine:
             wish, client.wish = client.wish, None
         if wish is not None:
             client.look, client.fresh = wish, False
-            client.frames = client.painter.paint(wish, self._sizes(wish))
-        elif client.frames is None and client.look is not None:
-            client.frames = client.painter.paint(client.look, self._sizes(client.look)[-1:])
+        if wish is not None or (client.frames is None and client.look is not None):
+            assert client.look is not None
+            sizes = self._sizes(client.look, again=wish is None)
+            client.frames = client.painter.paint(client.look, sizes, whole=self.live)
         version = self._version
         frame = _END if client.frames is None else next(client.frames, _END)
         if frame is _END:
@@ -175,13 +184,16 @@ class Engine:
             client.fresh, client.shown = True, version
             client.send(frame.encoded())
 
-    def _sizes(self, look: Look) -> list[tuple[int, int]]:
+    def _sizes(self, look: Look, *, again: bool) -> Iterator[tuple[int, int]]:
+        """Of pictures of a new look, or of one whose field has changed."""
         if not self.live:
-            return levels(look, self.pace.coarse(look.mode))
-        rate = self.pace.rate(look.mode)
-        coarse = min(self.pace.coarse(look.mode), rate * LIVE_COARSE)
-        affordable = max(rate * LIVE_SECONDS, LIVE_LEAST)
-        return [fitted(look, max(coarse, COARSEST)), fitted(look, affordable)]
+            coarse = self.pace.coarse(look.mode)
+            yield from levels(look, coarse)[-1 if again else 0 :]
+            return
+        if not again:
+            rate = self.pace.rate(look.mode)
+            yield fitted(look, max(min(self.pace.coarse(look.mode), rate * LIVE_COARSE), COARSEST))
+        yield fitted(look, max(self.pace.rate(look.mode) * LIVE_SECONDS, LIVE_LEAST))
 
     def _errand(self, client: Client, message: Message) -> Iterator[bytes | str | None]:
         if isinstance(message, Still):

@@ -10,7 +10,7 @@ import json
 import math
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -64,7 +64,8 @@ class Pace:
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture for a window; `depth` in scene units, 0 where nothing is seen."""
+    """A picture for a window; `depth` in scene units, 0 where nothing is seen; `seconds` that it
+    took to render."""
 
     look: Look
     picture: UInt8[np.ndarray, "H W 3"]
@@ -147,26 +148,36 @@ class Painter:
         self._shown, self._pace = shown, pace
         self._scale: Range | None = None
         self._mode: Mode = "color"
+        self._spent = 0.0  # seconds of rendering, for the picture at hand
 
-    def paint(self, look: Look, sizes: list[tuple[int, int]]) -> Iterator[Frame | None]:
-        """The picture at growing sizes; None after work that leaves nothing new to show."""
+    def paint(
+        self, look: Look, sizes: Iterable[tuple[int, int]], *, whole: bool = False
+    ) -> Iterator[Frame | None]:
+        """The picture at growing sizes; None after work that leaves nothing new to show.
+
+        The first of them is made in one go, all if they are to be `whole`. A size is asked for
+        when the one before is done.
+        """
         if look.mode != self._mode:
             self._scale, self._mode = None, look.mode
-        started = shown = time.perf_counter()
+        self._spent, shown = 0.0, time.perf_counter()
         canvas: Canvas | None = None
-        for index, size in enumerate(sizes):
+        coming = iter(sizes)
+        size = next(coming, None)
+        while size is not None:
+            first = canvas is None
             canvas = Canvas(*size, canvas)
-            tiles = [(0, 0, *size)] if index == 0 else outwards(*size, self._pace.tile(look.mode))
-            last = index == len(sizes) - 1
+            once = first or whole
+            tiles = [(0, 0, *size)] if once else outwards(*size, self._pace.tile(look.mode))
             for place in tiles:
-                self._tile(canvas, look, place, first=index == 0)
+                self._tile(canvas, look, place, first=first)
                 now = time.perf_counter()
                 if place is not tiles[-1]:
                     due = now > shown + SHOWN_SECONDS
                     shown = now if due else shown
-                    yield self._frame(canvas, look, started) if due else None
-            shown = time.perf_counter()
-            yield self._frame(canvas, look, started, done=last)
+                    yield self._frame(canvas, look) if due else None
+            size, shown = next(coming, None), time.perf_counter()
+            yield self._frame(canvas, look, done=size is None)
 
     def still(self, wish: Still) -> Iterator[bytes | None]:
         """A picture to keep, as a PNG in a message; None while it is worked on."""
@@ -193,11 +204,12 @@ class Painter:
         if first:
             self._scale, self._mode = range_of(tile, look, self._scale), look.mode
         canvas.put(tile, draw(tile, look, self._scale), column=column, row=row)
-        self._pace.note(look.mode, width * height, time.perf_counter() - started)
-
-    def _frame(self, canvas: Canvas, look: Look, started: float, *, done: bool = False) -> Frame:
         seconds = time.perf_counter() - started
-        return Frame(look, canvas.picture.copy(), canvas.depths(), self._scale, done, seconds)
+        self._spent += seconds
+        self._pace.note(look.mode, width * height, seconds)
+
+    def _frame(self, canvas: Canvas, look: Look, *, done: bool = False) -> Frame:
+        return Frame(look, canvas.picture.copy(), canvas.depths(), self._scale, done, self._spent)
 
 
 def levels(look: Look, coarse: int) -> list[tuple[int, int]]:

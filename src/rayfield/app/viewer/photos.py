@@ -23,7 +23,7 @@ from rayfield.math.rays import pixel_grid, project
 from rayfield.train.run import Run
 
 SMALL, LARGE = 128, 1280  # pixels of the longer side
-SHARE = 0.1  # of one core's time, for photos while a field is still learning
+SHARE = 0.05  # of one core's time, for photos while a field is still learning
 
 
 class Photos:
@@ -40,6 +40,10 @@ class Photos:
             return self._run.find_data().exists()
         except RayfieldError:
             return False
+
+    def take(self, frames: tuple[Frame, ...]) -> None:
+        """Photos of data that has been read already."""
+        self._frames = {(frame.split, frame.name): frame for frame in frames}
 
     def encoded(self, index: int, side: int) -> bytes | None:
         """The photo of a camera as WebP, at most `side` pixels; None where there is none."""
@@ -67,7 +71,7 @@ class Photos:
     def _all(self) -> dict[tuple[str, str], Frame]:
         if self._frames is None:
             self._frames = {}  # data that cannot be read is not tried again
-            self._frames = {(f.split, f.name): f for f in scene_of(self._run).frames}
+            self.take(scene_of(self._run).frames)
         return self._frames
 
 

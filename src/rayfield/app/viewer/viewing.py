@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 import webbrowser
 from collections.abc import Callable
@@ -33,7 +34,8 @@ def _ignore(on: bool) -> None:
 class Viewer:
     """A field, its photos, mesh and paths behind a server; a context that takes it down.
 
-    `live`: the field is still learning; `pause` holds it. Raises what `listen` does.
+    `training`: how to hold the training of a field that is still learning, and the socket that
+    listens for it. Without it `listen` is called here, and what that raises is raised.
     """
 
     def __init__(
@@ -42,17 +44,19 @@ class Viewer:
         door: Door,
         note: Callable[[str], None],
         *,
-        live: bool = False,
-        pause: Callable[[bool], None] = _ignore,
+        photos: Photos | None = None,
+        training: tuple[Callable[[bool], None], socket.socket] | None = None,
     ) -> None:
-        self._field, self._door, self._note, self._live = field, door, note, live
-        self.engine = Engine(field, Services(self._keep, pause, self._make_mesh), live=live)
-        self._photos = Photos(field.run, field.cameras, live=live)
+        self._field, self._door, self._note, self._live = field, door, note, training is not None
+        pause, listening = training or (_ignore, None)
         self._mesh_file = door.mesh or meshes.newest(field.run)
         self._mesh: bytes | None = None
         if door.mesh is not None:  # asked for by name: what is wrong with it is said at once
             self._mesh = meshes.from_file(door.mesh, field.world_from_scene)
-        listening = listen(door.host, door.port)
+        services = Services(self._keep, pause, self._make_mesh)
+        self.engine = Engine(field, services, live=self._live)
+        self._photos = photos or Photos(field.run, field.cameras)
+        listening = listening or listen(door.host, door.port)
         self._port = int(listening.getsockname()[1])
         self._guard = Guard(door.host, self._port)
         start = home(field).pose
