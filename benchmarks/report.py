@@ -33,6 +33,7 @@ def main() -> None:
     args = arguments.parse_args()
     name, budget = ("demo", 2.0) if args.quick else ("chair", args.seconds)
     small = ("--frames", 4, "--resolution", "64x64") if args.quick else ()
+    coarse = ("--resolution", 32) if args.quick else ()
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         rayfield(
@@ -42,7 +43,7 @@ def main() -> None:
         rayfield("eval", run)
         rayfield("render", run, *small)
         again, full = rayfield("report", run)
-        meshed, mesh = rayfield("export", run, "-o", Path(folder) / "mesh.glb")
+        meshed, mesh = rayfield("export", run, "-o", Path(folder) / "mesh.glb", *coarse)
     figures = [
         Figure("rayfield report, all of it to be made", first, "s", 10, True),
         Figure("size of the page", page["bytes"] / 1e6, "MB"),

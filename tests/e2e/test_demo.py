@@ -32,7 +32,8 @@ def test_the_demo_leaves_a_sheet_a_video_a_mesh_and_its_figures(tmp_path, tiny_r
     sheet = read_picture(out / "contact_sheet.png")
     assert min(sheet.shape[:2]) > 1000
     assert sheet.std() > 10
-    for file in (values["video"], values["mesh"]["file"], values["contact_sheet"]):
+    made = (values["video"], values["mesh"]["file"], values["contact_sheet"], values["report"])
+    for file in made:
         assert Path(file).stat().st_size > 1000
         assert file in text
     assert values["mesh"]["boundary_edges"] == 0

@@ -56,7 +56,7 @@ def test_every_training_leaves_a_page_unless_told_not_to(tiny_run, train_tiny, t
     assert "as it sharpened" in text
     assert train_tiny(tmp_path / "a", "--steps", 2, "--no-report") == 0
     assert not (tmp_path / "a" / "report.html").exists()
-    assert "report:" not in capsys.readouterr().err
+    assert "report" not in capsys.readouterr().out
 
 
 def test_a_page_that_fails_fails_no_training(train_tiny, tmp_path, monkeypatch, capsys):

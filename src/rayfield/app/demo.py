@@ -19,6 +19,7 @@ from rayfield.app.learned.field import TrainedField
 from rayfield.app.learned.field_surface import surface
 from rayfield.app.learned.rendering import Shot, render
 from rayfield.app.meshes.meshing import Meshing
+from rayfield.app.report.page import write_report
 from rayfield.app.training import Plan, train
 from rayfield.core.types import Camera, Mesh
 from rayfield.data.demo import demo_photos
@@ -43,7 +44,7 @@ def demo(out: Path, *, seconds: float, display: Display) -> tuple[dict[str, Any]
     """
     started = time.perf_counter()
     data = demo_photos()
-    field = train("instant", data, out, plan=Plan(seconds=seconds), display=display)
+    field = train("instant", data, out, plan=Plan(seconds=seconds, report=False), display=display)
     assert isinstance(field, TrainedField)
     metrics = evaluate(field, progress=lambda done: display.task("evaluating", done))
     film = render(field, FILM, progress=lambda done: display.task("filming", done))
@@ -65,6 +66,8 @@ def demo(out: Path, *, seconds: float, display: Display) -> tuple[dict[str, Any]
         "contact_sheet": (out / "contact_sheet.png").as_posix(),
     }
     _lay_out(field, mesh, found)
+    page = write_report(out, learned=field, tell=lambda _, done: display.task("report", done))
+    found["report"] = page["file"]
     found["seconds"] = time.perf_counter() - started
     write_json(out / "demo.json", found)
     return found, _text(found)
@@ -143,6 +146,7 @@ def _text(found: dict[str, Any]) -> str:
             f"all of it took {found['seconds']:.0f} s",
             "",
             f"look at  {found['contact_sheet']}",
+            f"         {found['report']}",
             f"         {found['video']}",
             f"         {mesh['file']}",
             "then     rayfield train instant PHOTOS -o RUN    (PHOTOS: your photos with poses)",

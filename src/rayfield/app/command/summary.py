@@ -14,7 +14,7 @@ from rayfield.train.run import Run
 
 def of_training(field: Learned) -> tuple[dict[str, Any], str]:
     """How a training went, and which commands come next."""
-    run = field.run
+    run, page = field.run, field.run.path / "report.html"
     log = [row for row in read_log(run.log) if "terms" in row]
     last = log[-1] if log else {}
     values = {
@@ -26,6 +26,7 @@ def of_training(field: Learned) -> tuple[dict[str, Any], str]:
         "terms": last.get("terms"),
         "train_psnr": last.get("psnr"),
         "figures": run.figures.as_posix(),
+        "report": page.as_posix() if page.is_file() else None,
     }
     where = shlex.quote(str(run.path))
     ends = {"export": f"{where} -o scene.glb"}
@@ -39,6 +40,7 @@ def of_training(field: Learned) -> tuple[dict[str, Any], str]:
         (
             f"run:      {run.path}",
             f"pictures: {run.figures}",
+            *([f"report:   {page}"] if values["report"] else []),
             *(f"{'' if i else 'next:':9} rayfield {verb}" for i, verb in enumerate(verbs)),
         )
     )

@@ -20,7 +20,7 @@ def after_training(learned: Learned, source: Source | None, display: Display) ->
     run = learned.run
     try:
         wall = max((row.get("wall_seconds") or 0.0 for row in read_log(run.log)), default=0.0)
-        found = write_report(
+        write_report(
             run.path,
             learned=learned,
             scene=source.scene if isinstance(source, Photos) else None,
@@ -31,7 +31,5 @@ def after_training(learned: Learned, source: Source | None, display: Display) ->
         what = " ".join(str(error).split()) or type(error).__name__
         again = f"rayfield report {shlex.quote(str(run.path))}"
         display.note(f"the report was not written ({what}); again: {again}")
-        return
     finally:
         display.close()
-    display.note(f"report:   {found['file']}, in {found['seconds']:.1f} s")

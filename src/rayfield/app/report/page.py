@@ -24,7 +24,7 @@ from rayfield.data.scene import Scene
 from rayfield.geometry.wholefile import write_whole
 
 FILE = "report.html"
-SECONDS = 7.0  # for what a page shows that the run has not
+SECONDS = 5.5  # for what a page shows that the run has not
 Tell = Callable[[str, float], None]
 
 

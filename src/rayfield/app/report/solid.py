@@ -20,7 +20,7 @@ from rayfield.app.learned.trained_surface import TrainedSurface
 from rayfield.app.meshes.export import Subject, found_surface
 from rayfield.app.meshes.finish import largest
 from rayfield.app.meshes.level_set import LevelSet
-from rayfield.app.meshes.meshing import Meshing
+from rayfield.app.meshes.meshing import DEFAULT, Meshing
 from rayfield.app.report.facts import Facts
 from rayfield.app.report.sphere import Around, around
 from rayfield.app.sources.shapes import TrainedShape
@@ -74,25 +74,37 @@ def mesh_made(facts: Facts, learned: Any, budget: float) -> MeshMade | None:
     subject = subject_for(learned) if budget > 0.3 else None
     if subject is None:
         return None
-    resolution = None
-    if isinstance(subject.shape, LevelSet):
-        resolution = affordable(subject.shape, budget)
-        if resolution is None:
-            return None
-    mesh = found_surface(subject, Meshing(resolution or RESOLUTIONS[0]))
-    mesh = largest(mesh, None, [])
+    found = _found(subject, budget)
+    if found is None:
+        return None
+    mesh, resolution = found
     mesh = subject.skin.settled(replace(mesh, normals=subject.skin.normals(mesh)), [])
     if len(mesh.faces) > FACES:
         mesh = simplify(mesh, FACES, watch=False).mesh
     if subject.skin.color is not None and mesh.normals is not None:
         mesh = replace(mesh, colors=subject.skin.color(mesh.vertices, mesh.normals))
     world = transform(mesh, subject.world_from_scene)
-    quality = report(world) | {"resolution": resolution, "colored": mesh.colors is not None}
+    about = {"resolution": resolution, "colored": mesh.colors is not None}
+    quality = report(world, crossings=True) | about
     return shown(world, frame_for(facts, subject), quality)
 
 
-def affordable(shape: LevelSet, budget: float) -> int | None:
-    """Cells along a side that can be asked and reduced in time; None if too few."""
+def _found(subject: Subject, budget: float) -> tuple[Mesh, int | None] | None:
+    """The surface without crumbs, and the cells along a side that it was found on (None: the run
+    keeps it); None where time allows no surface. Fog has many faces: then cells are fewer."""
+    if isinstance(subject.shape, Mesh):
+        return found_surface(subject, DEFAULT), None
+    most = max(FACES, int(0.4 * budget / FACE_SECONDS))
+    finest = affordable(subject.shape, 0.6 * budget)
+    for resolution in (r for r in RESOLUTIONS if r <= finest):
+        mesh = found_surface(subject, Meshing(resolution))
+        if len(mesh.faces) <= most:
+            return largest(mesh, None, []), resolution
+    return None
+
+
+def affordable(shape: LevelSet, budget: float) -> int:
+    """Cells along a side that can be asked in time; 0 if too few."""
     low, high = shape.side
     points = low + (high - low) * torch.rand(PROBED, 3, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -102,9 +114,9 @@ def affordable(shape: LevelSet, budget: float) -> int | None:
     each = (time.perf_counter() - started) / PROBED
     for resolution in RESOLUTIONS:
         asked = resolution**3 if shape.thin else resolution**3 / 6 + 64**3
-        if asked * each + 6 * resolution**2 * FACE_SECONDS < 0.7 * budget:
+        if asked * each < budget:
             return resolution
-    return None
+    return 0
 
 
 def frame_for(facts: Facts, subject: Subject) -> Around:

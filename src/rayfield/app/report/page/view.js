@@ -44,6 +44,9 @@ const GLB = (() => {
   return { parse };
 })();
 
+const FOCAL = 2.4; // of a picture that is 2 high
+const FILLED = 0.9; // of the picture, by what is looked at
+
 const Vector = {
   sub: (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]],
   add: (a, b) => [a[0] + b[0], a[1] + b[1], a[2] + b[2]],
@@ -262,8 +265,31 @@ class MeshView {
     this.azimuth = 0;
     this.elevation = this.tilt;
     this.target = [...this.bounds.middle];
-    this.distance = 2.35 * (this.cameras ? Math.max(this.bounds.radius, 0.75 * this.whole.radius) : this.bounds.radius);
+    const lists = this.cameras ? this.groups.map((group) => group.points) : [];
+    this.distance = this._fitting([this.mesh.positions, ...lists]);
     this.draw();
+  }
+
+  // From how far everything is seen, however it is turned about the upright axis.
+  _fitting(lists) {
+    const aspect = (this.canvas.clientWidth || 1) / (this.canvas.clientHeight || 1);
+    const [sine, cosine] = [Math.sin(this.tilt), Math.cos(this.tilt)];
+    const high = (FOCAL * Math.min(aspect, 1)) / FILLED;
+    const wide = high / aspect;
+    let far = 0;
+    for (const points of lists) {
+      const step = 3 * Math.max(1, Math.floor(points.length / 3 / 5000));
+      for (let i = 0; i < points.length; i += step) {
+        const away = Vector.sub([points[i], points[i + 1], points[i + 2]], this.target);
+        const up = Vector.dot(away, this.up);
+        const level = Math.sqrt(Math.max(0, Vector.dot(away, away) - up * up));
+        far = Math.max(far, up * sine + wide * level);
+        for (const front of [level, -level]) {
+          far = Math.max(far, front * cosine + up * sine + high * Math.abs(up * cosine - front * sine));
+        }
+      }
+    }
+    return far || 1;
   }
 
   _eye() {
@@ -284,7 +310,6 @@ class MeshView {
   _matrix(aspect) {
     const { back, right, top } = this._axes();
     const eye = Vector.add(this.target, Vector.times(back, this.distance));
-    const focal = 2.4;
     const reach = this.distance + 2 * this.whole.radius + Math.hypot(...Vector.sub(this.target, this.whole.middle));
     const near = Math.max(this.distance * 0.02, reach * 1e-4);
     const far = reach * 2;
@@ -294,7 +319,7 @@ class MeshView {
     const columns = [];
     for (let c = 0; c < 4; c++) {
       const [x, y, z] = rows.map((row) => row[c]);
-      columns.push(((focal * scale) / aspect) * x, focal * scale * y);
+      columns.push(((FOCAL * scale) / aspect) * x, FOCAL * scale * y);
       columns.push(depth * z + (c === 3 ? (2 * far * near) / (near - far) : 0), -z);
     }
     return columns;
