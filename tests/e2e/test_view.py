@@ -268,6 +268,7 @@ def test_ctrl_c_ends_it_and_the_page_says_so(served, page):
     assert code == 0, served.said
     assert "viewer closed after" in out
     page.wait("document.getElementById('state').textContent.includes('no connection')")
+    page.goto("about:blank")  # or it would go on asking for it
     page.console.clear()  # the browser reports what it cannot reach
 
 

@@ -206,8 +206,7 @@ def test_a_damaged_scene_is_named_in_one_line(folder, tmp_path, complaint, damag
 
 
 @pytest.mark.parametrize("method", ["nerf", "instant"])
-def test_methods_of_one_scene_refuse_a_class(folder, tmp_path, complaint, method, monkeypatch):
-    monkeypatch.setattr("rayfield.app.training.prepare", lambda: 0.0)
+def test_methods_of_one_scene_refuse_a_class(folder, tmp_path, complaint, method):
     code, line = complaint("train", method, folder, "-o", tmp_path / "run")
     assert code == 3
     assert "is not a data set of posed pictures (found toy_000, toy_001, toy_002)" in line
