@@ -39,21 +39,23 @@ def train(
     seed: int = 0,
     settings: dict[str, Any] | None = None,
     masks: Literal["cut", "skip", "off"] | None = None,
+    report: bool = True,
 ) -> Learned:
     """Train a method on posed photos into the new run folder `out`.
 
     `preset` names one of the method's configurations. `steps`, `seconds` of training: whichever
     ends first; neither: the method's own number of steps. `downscale` averages pixels over
     squares; `settings` changes fields of the method's Config. `masks` of photos cut the subject
-    out, or only skip their black pixels, or are off; None: as is usual for their format. Raises
-    what rayfield.core.check defines: UsageError, DataError, RayfieldError.
+    out, or only skip their black pixels, or are off; None: as is usual for their format. At the end
+    a page about the run is written, out/report.html, if `report`. Raises what rayfield.core.check
+    defines: UsageError, DataError, RayfieldError.
     """
     from rayfield.app import training
     from rayfield.app.settings import settings_of
 
     limit = None if seconds is None else float(seconds)
     texts = settings_of(settings or {})
-    plan = training.Plan(preset, steps, limit, downscale, seed, texts, masks=masks)
+    plan = training.Plan(preset, steps, limit, downscale, seed, texts, masks=masks, report=report)
     return training.train(method, data, out, plan=plan)
 
 

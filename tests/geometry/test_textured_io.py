@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 
 import numpy as np
@@ -111,6 +112,21 @@ def test_the_files_beside_an_obj_are_guarded_and_named_plainly(tmp_path, texture
     assert not path.exists()
     write_textured(path, textured, force=True)
     assert b"map_Kd my_model_1.png" in (tmp_path / "my_model_1.mtl").read_bytes()
+
+
+def test_a_full_disk_leaves_none_of_the_files(tmp_path, textured, monkeypatch):
+    calls = []
+
+    def full(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("rayfield.geometry.wholefile.os.fsync", full)
+    with pytest.raises(RayfieldError, match="No space left"):
+        write_textured(tmp_path / "cube.obj", textured)
+    assert len(calls) == 3
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_formats_keep_no_texture(tmp_path, textured):

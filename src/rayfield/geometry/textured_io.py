@@ -48,7 +48,8 @@ def check_textured_target(path: Path, *, force: bool = False) -> None:
 
 def write_textured(path: Path, textured: Textured, *, force: bool = False) -> None:
     """Write a textured mesh. Every file appears complete or not at all, the OBJ after those it
-    names. Raises as `check_textured_target` does, and RayfieldError when the disk refuses."""
+    names; where one is refused, those that were not there before are gone again. Raises as
+    `check_textured_target` does, and RayfieldError when the disk refuses."""
     check_textured_target(path, force=force)
     mesh = textured.mesh
     if path.suffix.lower() == ".glb":
@@ -63,9 +64,19 @@ def write_textured(path: Path, textured: Textured, *, force: bool = False) -> No
         write_whole(path, data)
         return
     beside = companions(path)
-    write_whole(beside.picture, textured.picture)
-    write_whole(beside.materials, encode_materials(beside.picture.name))
     data = encode_textured_obj(
         mesh, textured.corners, digits=decimals_of(mesh), materials=beside.materials.name
     )
-    write_whole(path, data)
+    contents = {
+        beside.picture: textured.picture,
+        beside.materials: encode_materials(beside.picture.name),
+        path: data,
+    }
+    new = [file for file in contents if not file.exists()]
+    try:
+        for file, content in contents.items():
+            write_whole(file, content)
+    except RayfieldError:
+        for file in new:
+            file.unlink(missing_ok=True)
+        raise

@@ -20,7 +20,7 @@ class Report(Common):
 
     folder: RunArg
     """the run's folder, also while it is trained"""
-    seconds: Annotated[float, arg(metavar="S")] = 5.5
+    seconds: Annotated[float, arg(metavar="S")] = 5.0
     """for rendering what the run has not: views beside photos, a video, a mesh"""
 
     def run(self, display: Display) -> Result:

@@ -27,9 +27,10 @@ from rayfield.core.types import Camera
 from rayfield.data.scene import Scene
 
 PROBE = 16  # pixels a side of the view that tells how fast views are made
-SIDES = (96, 400)  # pixels along the longer side of what is made: fewer are not worth it
+SIDES = (80, 400)  # pixels along the longer side of what is made: fewer are not worth it
 LOOKED = (3, 12)  # views of a quick look
-FRAMES, FPS = 40, 14.0
+FRAMES, SMOOTH = (40, 24, 16), 128  # pictures of a turn; as many as can have so many pixels a side
+TURN_SECONDS = 3.0
 LARGEST_VIDEO = 12 * 2**20  # bytes that are taken into the page
 NATIVE = ("h264", "vp9", "av1")  # that browsers play
 
@@ -158,9 +159,11 @@ def _video(facts: Facts, learned: Any, made: Made, *, pace: float | None, budget
     if not isinstance(learned, TrainedField):
         return
     rays = 0 if pace is None else 0.7 * pace * budget
-    frames = FRAMES if rays > FRAMES * 160**2 else FRAMES // 2
     camera = learned.cameras[0].camera
-    if rays < frames * min(SIDES[0], camera.width, camera.height) ** 2:
+    small = min(SIDES[0], camera.width, camera.height)
+    fine = min(SMOOTH, camera.width, camera.height)
+    frames = next((n for n in FRAMES if rays >= n * fine**2), FRAMES[-1])
+    if rays < frames * small**2:
         made.left_out.append(f"the turntable video: rayfield render {facts.run.path} makes it")
         return
     if find_codec() == "mpeg4":
@@ -180,7 +183,7 @@ def filmed(field_: TrainedField, frames: int, side: int) -> tuple[bytes, tuple[i
     ]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "turntable.mp4"
-        with Video(file, fps=FPS) as film:
+        with Video(file, fps=frames / TURN_SECONDS) as film:
             for camera in paths.turntable(photos, frames):
                 small = cams.limited(camera, side // 2 * 2)
                 film.add(figures.bytes_of(field_.look(small).color))

@@ -34,9 +34,10 @@ from rayfield.geometry.simplify import simplify
 from rayfield.render.shading import shade
 
 FACES = 24_000  # of the mesh that the page holds
-RESOLUTIONS = (160, 128, 96, 64, 48)
+RESOLUTIONS, COARSEST = (160, 128, 96, 64), 48
+GROWTH = 2.3  # of the number of faces with that of cells along a side; fog has more than a surface
 PROBED = 2**13  # points that tell how fast a field is asked
-FACE_SECONDS = 2e-5  # to reduce a mesh by one face
+FACE_SECONDS = 2e-5  # to find a face and to reduce the mesh by it
 STILL = 420  # pixels of the picture that is shown where the mesh cannot be turned
 TURN = np.array([-0.45, -0.9, 0.42])  # from the middle to the eye, in the upright frame
 
@@ -91,32 +92,43 @@ def mesh_made(facts: Facts, learned: Any, budget: float) -> MeshMade | None:
 
 def _found(subject: Subject, budget: float) -> tuple[Mesh, int | None] | None:
     """The surface without crumbs, and the cells along a side that it was found on (None: the run
-    keeps it); None where time allows no surface. Fog has many faces: then cells are fewer."""
+    keeps it); None where time allows no surface."""
     if isinstance(subject.shape, Mesh):
         return found_surface(subject, DEFAULT), None
-    most = max(FACES, int(0.4 * budget / FACE_SECONDS))
-    finest = affordable(subject.shape, 0.6 * budget)
-    for resolution in (r for r in RESOLUTIONS if r <= finest):
+    seconds = question_seconds(subject.shape)
+    if questions(subject.shape, COARSEST) * seconds > budget:
+        return None
+    mesh = found_surface(subject, Meshing(COARSEST))
+    resolution = affordable(subject.shape, len(mesh.faces), seconds, budget=budget)
+    if resolution > COARSEST:
         mesh = found_surface(subject, Meshing(resolution))
-        if len(mesh.faces) <= most:
-            return largest(mesh, None, []), resolution
-    return None
+    return largest(mesh, None, []), resolution
 
 
-def affordable(shape: LevelSet, budget: float) -> int:
-    """Cells along a side that can be asked in time; 0 if too few."""
+def affordable(shape: LevelSet, faces: int, seconds: float, *, budget: float) -> int:
+    """Cells along a side on which a surface can be found and reduced in time, of one that has so
+    many `faces` on COARSEST cells; a question to the field takes `seconds`."""
+    for resolution in RESOLUTIONS:
+        expected = faces * (resolution / COARSEST) ** GROWTH
+        if questions(shape, resolution) * seconds + expected * FACE_SECONDS < budget:
+            return resolution
+    return COARSEST
+
+
+def questions(shape: LevelSet, resolution: int) -> float:
+    """About how many points are asked for a surface."""
+    return float(resolution**3 if shape.thin else resolution**3 / 6 + COARSEST**3)
+
+
+def question_seconds(shape: LevelSet) -> float:
+    """How long a field takes for a point."""
     low, high = shape.side
     points = low + (high - low) * torch.rand(PROBED, 3, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         shape.value(points[:64])
         started = time.perf_counter()
         shape.value(points)
-    each = (time.perf_counter() - started) / PROBED
-    for resolution in RESOLUTIONS:
-        asked = resolution**3 if shape.thin else resolution**3 / 6 + 64**3
-        if asked * each < budget:
-            return resolution
-    return 0
+    return (time.perf_counter() - started) / PROBED
 
 
 def frame_for(facts: Facts, subject: Subject) -> Around:
