@@ -14,6 +14,8 @@ from rayfield.app.viewer.painting import Canvas, Frame, Pace, Painter, fitted, l
 from rayfield.app.viewer.tiles import Range, render_tile
 from rayfield.core.drawing import bytes_of
 
+SLOW = 100.0  # rays a second
+
 
 @pytest.fixture
 def look(words):
@@ -37,18 +39,19 @@ def test_tiles_cover_every_pixel_once_the_middle_first(width, height, rays):
 
 
 def test_levels_grow_to_what_was_asked_for(look):
-    sizes = levels(look(width=800, height=600), 19_200)
+    sizes = levels(look(width=800, height=600), 19_200, SLOW)
     assert sizes[0] == (160, 120)
     assert sizes[-1] == (800, 600)
     pixels = [w * h for w, h in sizes]
     assert all(2 < b / a < 13 for a, b in pairwise(pixels))
-    assert levels(look(width=30, height=20), 19_200) == [(30, 20)]
+    assert levels(look(width=800, height=600), 19_200, 2e5) == [(160, 120), (800, 600)]
+    assert levels(look(width=30, height=20), 19_200, SLOW) == [(30, 20)]
     assert fitted(look(width=800, height=600), 1e9) == (800, 600)
 
 
 def test_a_picture_in_tiles_is_the_picture_in_one(ball, look):
     wish, pace = look(), Pace({"color": 60_000.0})
-    frames = [f for f in Painter(ball, pace).paint(wish, levels(wish, 1200)) if f is not None]
+    frames = [f for f in Painter(ball, pace).paint(wish, levels(wish, 1200, SLOW)) if f is not None]
     assert [f.done for f in frames[-2:]] == [False, True]
     whole = render_tile(ball, wish.camera(320, 240), wish)
     assert np.array_equal(frames[-1].picture, bytes_of(whole.values))
@@ -73,7 +76,9 @@ def test_a_frame_is_read_back(ball, look, opened):
 
 def test_all_levels_of_a_look_have_one_scale(ball, look):
     wish = look(mode="depth")
-    frames = [f for f in Painter(ball, Pace()).paint(wish, levels(wish, 1200)) if f is not None]
+    frames = [
+        f for f in Painter(ball, Pace()).paint(wish, levels(wish, 1200, SLOW)) if f is not None
+    ]
     assert len({f.scale for f in frames}) == 1
     assert len(frames) > 1
 
@@ -81,7 +86,9 @@ def test_all_levels_of_a_look_have_one_scale(ball, look):
 def test_a_long_picture_is_shown_before_it_is_done(ball, look, monkeypatch):
     monkeypatch.setattr("rayfield.app.viewer.painting.SHOWN_SECONDS", 0.0)
     wish = look()
-    frames = [f for f in Painter(ball, Pace({"color": 3e4})).paint(wish, levels(wish, 1200)) if f]
+    frames = [
+        f for f in Painter(ball, Pace({"color": 3e4})).paint(wish, levels(wish, 1200, SLOW)) if f
+    ]
     assert sum(f.picture.shape[1] == 320 for f in frames) > 1
     early = next(f for f in frames if f.picture.shape[1] == 320)
     assert not early.done

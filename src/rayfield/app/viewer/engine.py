@@ -187,8 +187,8 @@ class Engine:
     def _sizes(self, look: Look, *, again: bool) -> Iterator[tuple[int, int]]:
         """Of pictures of a new look, or of one whose field has changed."""
         if not self.live:
-            coarse = self.pace.coarse(look.mode)
-            yield from levels(look, coarse)[-1 if again else 0 :]
+            coarse, rate = self.pace.coarse(look.mode), self.pace.rate(look.mode)
+            yield from levels(look, coarse, rate)[-1 if again else 0 :]
             return
         if not again:
             rate = self.pace.rate(look.mode)

@@ -29,6 +29,7 @@ COARSE_SECONDS = 0.07
 TILE_SECONDS = 0.05
 TILE_LEAST, TILE_MOST = 256, 2**16  # rays
 FINER = 5.0  # times the pixels, from level to level
+PATIENCE = 4.0  # seconds for a picture that has no other before it but the coarse one
 SHOWN_SECONDS = 0.5  # between looks at a picture that is not done
 DEPTHS = 200  # of the longer side of the depth that goes with a picture
 GUESS = 100_000.0  # rays a second, before any was measured
@@ -212,14 +213,19 @@ class Painter:
         return Frame(look, canvas.picture.copy(), canvas.depths(), self._scale, done, self._spent)
 
 
-def levels(look: Look, coarse: int) -> list[tuple[int, int]]:
-    """Sizes from about `coarse` pixels to all that the look asks for."""
+def levels(look: Look, coarse: int, rate: float) -> list[tuple[int, int]]:
+    """Sizes from about `coarse` pixels to all that the look asks for.
+
+    Between them are others only if the last takes longer than PATIENCE, at `rate` rays a second:
+    it is shown as it grows from its middle.
+    """
     whole = look.width * look.height
     found = []
     pixels = float(min(coarse, whole))
-    while pixels * FINER / 2 < whole:
+    finer = FINER if whole > PATIENCE * rate else math.inf
+    while pixels * min(finer, FINER) / 2 < whole:
         found.append(fitted(look, pixels))
-        pixels *= FINER
+        pixels *= finer
     return [*found, (look.width, look.height)]
 
 

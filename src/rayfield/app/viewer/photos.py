@@ -33,6 +33,7 @@ class Photos:
         self._run, self._cameras, self._live = run, cameras, live
         self._frames: dict[tuple[str, str], Frame] | None = None
         self._lock = threading.Lock()
+        self.problem = ""  # why there are none
 
     def known(self) -> bool:
         """Whether the data is where the run says; it is not read for this."""
@@ -65,7 +66,8 @@ class Photos:
         try:
             frame = self._all().get((named.split, named.name))
             return None if frame is None else straightened(decode(frame), frame.camera, side)
-        except RayfieldError:  # gone, or not what the run was trained on
+        except RayfieldError as error:  # gone, or not what the run was trained on
+            self.problem = str(error)
             return None
 
     def _all(self) -> dict[tuple[str, str], Frame]:

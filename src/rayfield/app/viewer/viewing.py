@@ -51,6 +51,7 @@ class Viewer:
         pause, listening = training or (_ignore, None)
         self._mesh_file = door.mesh or meshes.newest(field.run)
         self._mesh: bytes | None = None
+        self._told = False
         if door.mesh is not None:  # asked for by name: what is wrong with it is said at once
             self._mesh = meshes.from_file(door.mesh, field.world_from_scene)
         services = Services(self._keep, pause, self._make_mesh)
@@ -108,9 +109,19 @@ class Viewer:
         for prefix, side in SIDES.items():
             number = path.removeprefix(prefix)
             if number != path and number.isascii() and number.isdigit() and len(number) < 8:
-                body = self._photos.encoded(int(number), side)
-                return None if body is None else Answer(HTTPStatus.OK, "image/webp", body, True)
+                return self._photo(int(number), side)
         return None
+
+    def _photo(self, index: int, side: int) -> Answer | None:
+        if index >= len(self._field.cameras):
+            return None
+        body = self._photos.encoded(index, side)
+        if body is not None:
+            return Answer(HTTPStatus.OK, "image/webp", body, True)
+        if self._photos.problem and not self._told:
+            self._told = True
+            self._note(f"viewer: without photos: {self._photos.problem}")
+        return Answer(HTTPStatus.NO_CONTENT, "image/webp", b"")
 
     def _stage(self) -> dict[str, Any]:
         able = isinstance(self._field.method, DenseMethod | SurfaceMethod) and not self._live

@@ -24,7 +24,7 @@ void main() {
   int k = corner_of[gl_VertexID];
   vec2 at = vec2(k % 2, k / 2);
   uv = vec3(at, layer);
-  fade = smoothstep(0.6, 1.0, distance(corner + 0.5 * (across + down), eye) / max(radius, 1e-9));
+  fade = smoothstep(0.8, 1.0, distance(corner + 0.5 * (across + down), eye) / max(radius, 1e-9));
   gl_Position = project * vec4(corner + at.x * across + at.y * down, 1.0);
 }`;
 const SMALL = `
@@ -94,7 +94,7 @@ export class CameraLayer {
     return [...a, ...sub(b, a), ...sub(d, a), layer];
   }
 
-  // Fetch small photos, the nearest to the start first; stops for good where there are none.
+  // Fetch small photos, those that are shown first; how many there are.
   async load() {
     const gl = this.gl, n = this.cameras.length, step = Math.max(1, n / MOST);
     const chosen = Array.from({length: Math.min(n, MOST)}, (_, k) => Math.floor(k * step));
@@ -108,7 +108,7 @@ export class CameraLayer {
       while (next < chosen.length) {
         const layer = next++, i = chosen[layer];
         const bitmap = await fetched(`/thumb/${i}`, {resizeWidth: SIDE, resizeHeight: SIDE, resizeQuality: "medium"});
-        if (!bitmap) return;
+        if (!bitmap) { if (this.layers.size) continue; return; }
         gl.bindTexture(gl.TEXTURE_2D_ARRAY, this.array);
         gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, 0, layer, SIDE, SIDE, 1, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
         this.layers.set(i, layer);
@@ -117,6 +117,7 @@ export class CameraLayer {
     };
     await Promise.all(Array.from({length: AT_ONCE}, work));
     if (this.layers.size) this.refresh();
+    return this.layers.size;
   }
 
   refresh() {
@@ -176,7 +177,7 @@ export class CameraLayer {
     this.cameras.forEach(({pose}, i) => {
       if (!this.visible(i)) return;
       const away = length(sub(pose.p, eye));
-      if (away >= nearest || away < 0.8 * radius) return;
+      if (away >= nearest || away < 0.85 * radius) return;
       const corners = this.corners(i).map((c) => onScreen(project, c, width, height));
       const lens = onScreen(project, pose.p, width, height);
       const near = lens[2] > 0.01 && Math.hypot(lens[0] - x, lens[1] - y) < 8;
@@ -197,6 +198,6 @@ function inside(x, y, corners) {
 // A picture of the server, straight alpha; null where there is none.
 async function fetched(path, options = {}) {
   const answer = await fetch(path).catch(() => null);
-  if (!answer?.ok) return null;
+  if (answer?.status !== 200) return null;  // 204: there is no such photo
   return createImageBitmap(await answer.blob(), {premultiplyAlpha: "none", ...options});
 }

@@ -1,7 +1,7 @@
 // What one takes along: pictures, and camera paths.
 import {at, toast} from "./panel.js";
 
-const SIZES = {"1": "as the window", "2": "twice as large", "photo": "as the photos"};
+const SIZES = {"1": "window size", "2": "2 × window", "photo": "photo size"};
 
 export class Keeping {
   constructor(app) {

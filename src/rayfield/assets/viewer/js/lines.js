@@ -25,7 +25,7 @@ void main() {
   gl_Position = a.w < NEAR && b.w < NEAR ? vec4(2.0, 2.0, 2.0, 1.0) : here;
   // what is near the eye would only be in the way
   float away = min(distance(from, eye), distance(to, eye)) / max(radius, 1e-9);
-  shade = vec4(ink.rgb, ink.a * smoothstep(0.6, 1.0, away));
+  shade = vec4(ink.rgb, ink.a * smoothstep(0.8, 1.0, away));
 }`;
 const FRAGMENT = `
 in vec4 shade;

@@ -19,7 +19,7 @@ uniform vec3 eye;
 uniform float relief;  // how much of the light depends on the slope
 void main() {
   float light = abs(dot(normalize(facing), normalize(eye - here)));
-  color = vec4(shade * mix(1.0, 0.25 + 0.75 * light, relief), 1.0);
+  color = vec4(shade * mix(1.0, 0.35 + 0.65 * light, relief), 1.0);
 }`;
 
 export class MeshLayer {
@@ -52,7 +52,7 @@ export class MeshLayer {
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, new Uint8Array(body, 20 * v, 12 * about.faces), gl.STATIC_DRAW);
     gl.bindVertexArray(null);
     this.count = 3 * about.faces;
-    this.relief = about.colored ? 0.55 : 1;
+    this.relief = about.colored ? 0.45 : 1;
     return about.faces;
   }
 

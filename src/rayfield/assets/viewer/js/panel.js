@@ -31,8 +31,9 @@ export function modes(known, pick) {
 
 export function legend(mode, scale, unit) {
   const words = {
-    depth: scale && [told(scale[0] * unit), told(scale[1] * unit)], samples: scale && [told(scale[0]), told(scale[1])],
-    opacity: ["clear", "opaque"], normals: ["x", "y, z"]}[mode];
+    depth: scale && [`depth ${told(scale[0] * unit)}`, told(scale[1] * unit)],
+    samples: scale && [`samples a ray ${told(scale[0])}`, told(scale[1])],
+    opacity: ["clear", "opaque"], normals: ["normals along x", "y, z"]}[mode];
   at("legend").hidden = !words;
   if (!words) return;
   at("ramp").className = mode;
