@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from rayfield.app.viewer.messages import Still, parse
-from rayfield.app.viewer.painting import Canvas, Frame, Pace, Painter, fitted, levels, outwards
+from rayfield.app.viewer.pace import Pace, fitted, levels
+from rayfield.app.viewer.painting import Canvas, Frame, Painter, outwards
 from rayfield.app.viewer.tiles import Range, render_tile
 from rayfield.core.drawing import bytes_of
 

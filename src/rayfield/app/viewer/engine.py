@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from rayfield.app.learned.field import TrainedField
 from rayfield.app.viewer.messages import Look, Message, Path, Pause, Seen, Still, WantMesh
-from rayfield.app.viewer.painting import COARSEST, Frame, Pace, Painter, fitted, levels
+from rayfield.app.viewer.pace import COARSEST, Pace, fitted, levels
+from rayfield.app.viewer.painting import Frame, Painter
 from rayfield.core.check import RayfieldError
 
 UNSEEN = 2  # pictures on their way to a window; more would only make it lag
