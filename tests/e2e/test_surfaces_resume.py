@@ -25,7 +25,7 @@ CASES = [
     ("neus", "fast", "cut"), ("neus", "fast", "off"), ("neus", "laptop", "off"),
     ("volsdf", "fast", "cut"), ("volsdf", "fast", "off"), ("volsdf", "paper", "cut"),
     ("unisurf", "fast", "cut"), ("unisurf", "fast", "off"), ("unisurf", "laptop", "cut"),
-    ("idr", "fast", "cut"),
+    ("idr", "fast", "cut"), ("idr", "paper", "cut"),
 ]  # fmt: skip
 
 

@@ -39,6 +39,16 @@ def test_rays_beside_the_cube_teach_nothing(generator, photo_of_a_ball):
     assert all(torch.isfinite(term) for term in nothing.values())
 
 
+def test_masks_grow_sharper_when_they_did_as_published():
+    """At epochs 250, 500, 750, 1000 and 1250 of 2000; by default as often within the steps."""
+    paper = idr.PRESETS["paper"]
+    epochs = (0, 249, 250, 500, 750, 1000, 1250, 2000)
+    found = [idr.softness_at(paper, epoch / 2000) for epoch in epochs]
+    assert found == [50, 50, 100, 200, 400, 800, 1600, 1600]
+    last = [idr.softness_at(idr.Config(), done) for done in (0.0, 1 / 6, 5 / 6, 1.0)]
+    assert last == [50, 100, 1600, 1600]
+
+
 def test_photos_without_masks_are_refused():
     with pytest.raises(UsageError, match="idr needs photos with alpha or masks"):
         idr.adapt(idr.Config(), OBJECT._replace(bounded=False, alpha=False))

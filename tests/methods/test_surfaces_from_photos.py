@@ -136,7 +136,7 @@ def test_volsdf_learns_a_factor_of_its_width_but_none_below_the_sharpest():
     assert model.width == pytest.approx(1e-9 * cfg.blurred)
 
 
-@each_method
+@pytest.mark.parametrize("name", [*NAMES, "idr"])
 @pytest.mark.parametrize("preset", ["laptop", "paper"])
 def test_networks_learn_in_all_their_parts(name, preset, photo_of_a_ball):
     """The presets with networks, of few and narrow layers: every parameter gets a gradient."""
@@ -164,3 +164,28 @@ def test_networks_learn_in_all_their_parts(name, preset, photo_of_a_ball):
         out = method.render(model, photo_of_a_ball(30, 5).rays, cfg, background=torch.ones(3))
     assert out.color.shape == (30, 3)
     assert torch.isfinite(out.color).all()
+
+
+@pytest.mark.parametrize("name", [*NAMES, "idr"])
+def test_networks_find_a_ball(name, photo_of_a_ball):
+    """As `laptop` has them, but for a moment; what is lost on the way comes back."""
+    method = load_method(name)
+    cfg = replace(method.PRESETS["laptop"], layers=3, color_layers=1, width=48, rays=32, warmup=10)
+    cfg = replace(cfg, steps=80)
+    if name == "idr":
+        cfg = replace(cfg, rays=160, rate=1e-3, samples=24, places=24)
+    cfg = method.adapt(cfg, OBJECT)
+    generator = torch.Generator().manual_seed(0)
+    model = method.build(cfg, generator=generator)
+    optimiser = Adam(method.param_groups(model, cfg))
+    for step in range(cfg.steps):
+        batch = photo_of_a_ball(cfg.rays, step)
+        sum(method.loss(model, batch, cfg, step, generator=generator).values()).backward()
+        optimiser.step(method.lr_factor(cfg, step, step / cfg.steps))
+    away = torch.nn.functional.normalize(torch.randn(500, 3, generator=generator))
+    value = method.surface(model)
+    with torch.no_grad():
+        inside, on, outside = (value(radius * away) for radius in (0.35, 0.5, 0.65))
+    assert (inside < 0).float().mean() > 0.97
+    assert (outside > 0).float().mean() > 0.99
+    assert on.abs().mean() < 0.08

@@ -47,6 +47,18 @@ def test_mask_term_is_the_cross_entropy_and_stays_finite(generator):
     assert float(terms["mask"]) == pytest.approx(expected, rel=1e-3)  # float32 near 1
 
 
+def test_what_is_left_of_a_lost_surface_draws_it_back(generator):
+    """An opacity of exp(-f / width) is drawn back however far f is; one of 0 says nothing."""
+    f = torch.tensor([0.1, 0.5, 5.0], requires_grad=True)
+    opacity = torch.exp(-f / 0.02)
+    count = torch.zeros(3, dtype=torch.long)
+    out = Rendered(torch.zeros(3, 3), opacity, torch.zeros(3), count)
+    covered = torch.tensor([[0.0, 0.0, 0.0, 1.0]] * 3)
+    photo_terms(out, covered, alpha=True, mask=1.0, generator=generator)["mask"].backward()
+    torch.testing.assert_close(f.grad[:2], torch.full((2,), 1 / 0.02 / 3), rtol=0.01, atol=0)
+    assert f.grad[2] == 0
+
+
 def test_shape_terms_in_closed_form():
     gradient = torch.tensor([[3.0, 0, 0], [0, 1.0, 0]])
     here, nearby = torch.tensor([[1.0, 0, 0], [0, 1, 0]]), torch.tensor([[0.0, 1, 0], [0, 1, 0]])

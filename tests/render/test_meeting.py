@@ -9,12 +9,14 @@ from torch.nn.functional import normalize
 from rayfield.core.types import Rays
 from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.surface import SurfaceField
+from rayfield.fields.surface_network import SurfaceNetwork
 from rayfield.math.rays import ray_box, ray_sphere
 from rayfield.render import meeting
 from rayfield.render.surface import Tracing
 
 RADIUS = 0.6
 TRACING = Tracing(steps=40, close=1e-6, samples=200)
+FINE = Tracing(steps=40, close=1e-12, samples=100)  # in double precision
 
 
 @pytest.fixture
@@ -42,7 +44,8 @@ def within(rays):
 
 def met(field, rays, wanted):
     generator = torch.Generator().manual_seed(0)
-    return meeting.meet(field, rays, wanted, tracing=TRACING, places=64, generator=generator)
+    tracing = FINE if rays.near.dtype == torch.float64 else TRACING
+    return meeting.meet(field, rays, wanted, tracing=tracing, places=64, generator=generator)
 
 
 def test_a_sphere_is_met_where_it_is(generator):
@@ -81,16 +84,36 @@ def test_derivatives_of_colours_are_those_of_finite_differences(field, which, ge
 
     About: normals jump between cells, of which derivatives know nothing.
     """
-    rays = some_rays(200, spread=0.1)  # nearly head-on
-    wanted = torch.ones(200, dtype=torch.bool)
     parameter = {
         "table": field.sdf.grid.table,
         "hidden": field.sdf.mlp.matrices[0],
         "colour": field.color_mlp.matrices[0],
     }[which]
+    found, expected = both_derivatives(field, parameter, generator)
+    assert found == pytest.approx(expected, rel=0.12)
+
+
+@pytest.mark.parametrize("which", ["bias", "hidden", "colour"])
+def test_derivatives_of_colours_of_a_network_are_those_of_finite_differences(which, generator):
+    """Its colours also know the place, which moves with the surface."""
+    field = SurfaceNetwork(64, 3, 1, radius=RADIUS / 2, generator=generator).double()
+    parameter = {
+        "bias": field.geometry.layers[-1].bias,
+        "hidden": field.geometry.layers[1].parametrizations.weight.original1,
+        "colour": field.color_layers[0].parametrizations.weight.original1,
+    }[which]
+    found, expected = both_derivatives(field, parameter, generator, step=1e-6)
+    assert found == pytest.approx(expected, rel=0.02)
+
+
+def both_derivatives(field, parameter, generator, *, step=2e-4):
+    """Of a sum of colours along a direction of a parameter: by differences, and as computed."""
+    rays = some_rays(200, spread=0.1)  # nearly head-on
+    rays = Rays(*(x.to(parameter.dtype) for x in rays[:4]), rays.image)
+    wanted = torch.ones(200, dtype=torch.bool)
     start = parameter.detach().clone()
-    towards = torch.randn(start.shape, generator=generator)
-    weights = torch.randn(200, 3, generator=generator)
+    towards = torch.randn(start.shape, generator=generator).to(start)
+    weights = torch.randn(200, 3, generator=generator).to(start)
 
     def total():
         found = met(field, rays, wanted)
@@ -99,13 +122,12 @@ def test_derivatives_of_colours_are_those_of_finite_differences(field, which, ge
 
     total().backward()
     expected = float((parameter.grad * towards).sum())
-    h = 2e-4
     values = []
     for sign in (1, -1):
         with torch.no_grad():
-            parameter.copy_(start + sign * h * towards)
+            parameter.copy_(start + sign * step * towards)
             values.append(float(total()))
-    assert (values[0] - values[1]) / (2 * h) == pytest.approx(expected, rel=0.12)
+    return (values[0] - values[1]) / (2 * step), expected
 
 
 def test_no_rays_and_rays_that_miss_everything(field):

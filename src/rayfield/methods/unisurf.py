@@ -92,7 +92,7 @@ _PAPER = Config(
     bending=0.005,
 )  # fmt: skip
 _LAPTOP = replace(
-    _PAPER, steps=6000, sharp=0.004, narrow=0.03, places=32, mask=0.1,
+    _PAPER, steps=6000, blurred=0.05, sharp=0.004, narrow=0.03, places=32, mask=0.1,
     layers=4, color_layers=2, width=128, rays=256, warmup=200, rate=1e-3,
 )  # fmt: skip
 PRESETS = {"fast": Config(), "laptop": _LAPTOP, "paper": _PAPER}

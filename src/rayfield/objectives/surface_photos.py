@@ -16,7 +16,8 @@ from torch.nn.functional import binary_cross_entropy
 from rayfield.core.types import Rendered
 from rayfield.objectives.geometric import eikonal
 
-CERTAIN = 1e-5  # opacities nearer to 0 and 1 count as that; less would not let go of errors
+CERTAIN = 1e-5  # opacities nearer to 1 count as that; less would not let go of errors
+NOTHING = 1e-12  # those nearer to 0: a surface that was lost is drawn back by what is left of it
 
 
 def photo_terms(
@@ -33,7 +34,7 @@ def photo_terms(
     color = seen.color + background * (1 - seen.opacity[:, None])
     terms = {"color": (color - rgb * covered - background * (1 - covered)).abs().mean()}
     if mask:
-        opacity = seen.opacity.clamp(CERTAIN, 1 - CERTAIN)
+        opacity = seen.opacity.clamp(NOTHING, 1 - CERTAIN)
         terms["mask"] = mask * binary_cross_entropy(opacity, covered[:, 0])
     return terms
 

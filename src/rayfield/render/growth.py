@@ -16,14 +16,12 @@ from torch import Generator, Tensor
 
 from rayfield.core.check import UsageError
 from rayfield.core.types import SceneTraits
-from rayfield.fields.hashgrid import HashGrid
 from rayfield.fields.radiance import RadianceField
-from rayfield.fields.surface import SurfaceField
-from rayfield.fields.surface_network import SurfaceNetwork
+from rayfield.fields.surfaces import AnySurface, Sizes, grid, sphere
 from rayfield.render.dense import Dense, PlacesFn
 from rayfield.render.subject import Subject
 
-BASE, FIRST_LEVELS = 16, 2  # the coarsest resolution, and how many levels are on at the start
+FIRST_LEVELS = 2  # how many are on at the start
 BACKDROP_WIDTH = 64
 FEWEST_PHOTOS = 3
 GROWN, SHARPENED = 0.5, 0.7  # parts of the steps until all levels are on, the width is `sharp`
@@ -31,32 +29,16 @@ ADAM = {"betas": (0.9, 0.99), "eps": 1e-15}
 
 
 @runtime_checkable
-class Plan(Protocol):
+class Plan(Sizes, Protocol):
     """Sizes of a subject and its backdrop, and how they grow; lengths in radii of the ball.
 
-    Without `layers`, `levels` of grids with tables of `entries`, up to `finest`; else networks of
-    so many, and `color_layers`, and `rays` a step. `width` of the networks; `radius` of the sphere
-    to start from; `occupancy` cells a side; the surface's width falls from `blurred` to `sharp`
-    over most of `steps`, and is looked for within `reach` widths. With `exposure`, each of the
-    `images` has its own.
+    `rays` a step of networks; `occupancy` cells a side; the surface's width falls from `blurred` to
+    `sharp` over most of `steps`, and is looked for within `reach` widths. With `exposure`, each of
+    the `images` has its own.
     """
 
     @property
-    def layers(self) -> int: ...
-    @property
-    def color_layers(self) -> int: ...
-    @property
     def rays(self) -> int: ...
-    @property
-    def levels(self) -> int: ...
-    @property
-    def entries(self) -> int: ...
-    @property
-    def finest(self) -> int: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def radius(self) -> float: ...
     @property
     def occupancy(self) -> int: ...
     @property
@@ -108,22 +90,9 @@ def blurred_sphere(
 ) -> Subject:
     """The untrained subject; `places` where networks are asked along rays; `learned`: with a factor
     on its width that is."""
-    sizes = {"levels": plan.levels, "entries": plan.entries, "finest": plan.finest}
-    grids = [
-        HashGrid(features=4, base=BASE, generator=generator, **sizes)
-        for _ in range(1 + plan.backdrop)
-    ]
-    radius = 0.5 * plan.radius
-    field: SurfaceField | SurfaceNetwork
-    if plan.layers:
-        field = SurfaceNetwork(
-            plan.width, plan.layers, plan.color_layers, radius=radius, generator=generator
-        )
-    else:
-        field = SurfaceField(grids[0], plan.width, radius=radius, generator=generator)
-    backdrop = (
-        RadianceField(grids[1], BACKDROP_WIDTH, generator=generator) if plan.backdrop else None
-    )
+    field, backdrop = sphere(plan, generator=generator), None
+    if plan.backdrop:
+        backdrop = RadianceField(grid(plan, generator), BACKDROP_WIDTH, generator=generator)
     return Subject(
         field,
         cells=plan.occupancy,
@@ -158,16 +127,23 @@ def batch_size(model: Subject, cfg: Plan) -> int:
     return int(model.rays)
 
 
+def base_groups(model: Subject | AnySurface, rate: float) -> list[dict[str, Any]]:
+    """Tables and matrices, and their rate."""
+    tables = {"params": model.tables(), "lr": rate, "sparse": True}
+    return [group | ADAM for group in (tables, {"params": model.matrices(), "lr": rate})]
+
+
 def groups(
     model: Subject, rate: float, *, factor_rate: float = 0.0, exposure_rate: float = 0.0
 ) -> list[dict[str, Any]]:
     """Parameters and their rates; `factor_rate`: that of a factor on the width, `exposure_rate`:
     that of the photos' exposures, if there are any."""
-    tables = {"params": model.tables(), "lr": rate, "sparse": True}
-    found = [tables, {"params": model.matrices(), "lr": rate}]
+    found = base_groups(model, rate)
     for parameter, own in ((model.log_factor, factor_rate), (model.log_gains, exposure_rate)):
-        found += [{"params": [parameter], "lr": own}] if parameter is not None and own else []
-    return [group | ADAM for group in found]
+        found += (
+            [{"params": [parameter], "lr": own} | ADAM] if parameter is not None and own else []
+        )
+    return found
 
 
 def lr_factor(cfg: Pace, step: int, progress: float) -> float:

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from rayfield.core.types import Rays, Rendered
 from rayfield.fields.sdf_grid import Distance
-from rayfield.fields.surface import SurfaceField
+from rayfield.fields.surfaces import AnySurface
 from rayfield.render import surface
 from rayfield.render.surface import DistanceFn, ShadeFn, Tracing
 
@@ -38,7 +38,7 @@ class Met(NamedTuple):
 
 
 def meet(
-    field: SurfaceField,
+    field: AnySurface,
     rays: Rays,
     wanted: Bool[Tensor, " R"],
     *,
@@ -60,7 +60,7 @@ def meet(
     directions = rays.directions[shown]
     change = _change(field, unit[shown], directions)  # first, as it uses the field's memory too
     some = n // SHARE
-    away = torch.randn(some, 3, generator=generator).to(device) * field.sdf.finest_cell()
+    away = torch.randn(some, 3, generator=generator).to(device) * field.nearby()
     everywhere = torch.rand(some + 1, 3, generator=generator).to(device)
     asked = field(torch.cat([unit, (unit[:some] + away).clamp(0, 1), everywhere]))
     value, gradient = asked.value[:n] / HALF, asked.gradient
@@ -73,19 +73,19 @@ def meet(
 
 @torch.no_grad()
 def _change(
-    field: SurfaceField, unit: Float[Tensor, "N 3"], directions: Float[Tensor, "N 3"]
+    field: AnySurface, unit: Float[Tensor, "N 3"], directions: Float[Tensor, "N 3"]
 ) -> Float[Tensor, "N 3"]:
     """How colours change along the rays, per scene unit: by differences.
 
     Over a whole cell, as gradients jump between cells.
     """
-    step = AHEAD * field.sdf.finest_cell()
+    step = AHEAD * field.nearby()
     ahead, before = (field.color(field(unit + s * directions), directions) for s in (step, -step))
     return (ahead - before) * (HALF / (2 * step))
 
 
 def see(
-    field: SurfaceField, rays: Rays, *, tracing: Tracing, background: Float[Tensor, " 3"]
+    field: AnySurface, rays: Rays, *, tracing: Tracing, background: Float[Tensor, " 3"]
 ) -> Rendered:
     """What any number of rays see over a background colour."""
     blocks = [Rays(*x) for x in zip(*(x.split(BLOCK) for x in rays), strict=True)]
@@ -98,11 +98,11 @@ def see(
     return Rendered(*(torch.cat(x) for x in found))
 
 
-def distance(field: SurfaceField) -> DistanceFn:
+def distance(field: AnySurface) -> DistanceFn:
     """Signed distances of scene points, in scene units."""
-    return lambda points: field.sdf.distance(points * HALF + HALF) / HALF
+    return lambda points: field.distance(points * HALF + HALF) / HALF
 
 
-def color(field: SurfaceField) -> ShadeFn:
+def color(field: AnySurface) -> ShadeFn:
     """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
     return lambda points, along: field.color(field(points * HALF + HALF), along)
