@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	$(BIN)/rayfield demo -o demo-run
 
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

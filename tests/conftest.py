@@ -11,6 +11,12 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Side by side, tests share the cores out: threads of two that wait for the same core waste it.
+if (worker := os.environ.get("PYTEST_XDIST_WORKER", "")) and hasattr(os, "sched_setaffinity"):
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+    torch.set_num_threads(1)
+
 # Started in the background, a shell may have this ignored, and so what tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

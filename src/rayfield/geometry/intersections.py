@@ -9,6 +9,7 @@ not crossing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -19,6 +20,7 @@ from rayfield.geometry.places import places
 PAIRS = 2**19  # looked at together
 FINEST = 2.0**-19  # of the mesh: smaller triangles share a grid
 FLAT = 1e-12  # of the mesh's size: what is no distance from a plane
+_Triangles = tuple[np.ndarray, np.ndarray]  # corners (pair, corner, axis), unit normals
 CORNERS = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)])
 
 
@@ -30,11 +32,14 @@ def self_intersections(mesh: Mesh) -> int:
     low = mesh.vertices.min(axis=0)
     size = float(np.ptp(mesh.vertices, axis=0).max()) or 1.0
     corners = ((mesh.vertices - low) / size)[mesh.faces]
+    normals = _normals(corners)
     found = 0
     for a, b in _pairs(corners):
-        shared = (faces[a][:, :, None] == faces[b][:, None, :]).sum(axis=(1, 2))
+        shared = np.zeros(len(a), np.int8)
+        for i, j in product(range(3), repeat=2):
+            shared += faces[a, i] == faces[b, j]
         a, b = a[shared < 2], b[shared < 2]  # neighbours along an edge can but lie in one plane
-        found += int(crossing(corners[a], corners[b]).sum())
+        found += int(_crossing((corners[a], normals[a]), (corners[b], normals[b])).sum())
     return found
 
 
@@ -42,21 +47,36 @@ def crossing(
     a: Float[np.ndarray, "P 3 3"], b: Float[np.ndarray, "P 3 3"]
 ) -> Bool[np.ndarray, " P"]:
     """Whether triangles (pair, corner, axis), of coordinates about 1, cross each other."""
-    result = np.zeros(len(a), dtype=bool)
-    heights = _heights(a, b), _heights(b, a)
-    may = np.flatnonzero(_both_sides(heights[0]) | _both_sides(heights[1]))
-    may = may[~(_one_side(heights[0][may]) | _one_side(heights[1][may]))]
-    for first, second, height in ((a, b, heights[0]), (b, a, heights[1])):
-        result[may] |= _pierces(first[may], second[may], height[may])
+    return _crossing((a, _normals(a)), (b, _normals(b)))
+
+
+def _crossing(first: _Triangles, second: _Triangles) -> np.ndarray:
+    result = np.zeros(len(first[0]), dtype=bool)
+    height = _heights(first, second)
+    may = np.flatnonzero(~_one_side(height))
+    height, first, second = height[may], _taken(first, may), _taken(second, may)
+    other = _heights(second, first)
+    rest = np.flatnonzero((_both_sides(height) | _both_sides(other)) & ~_one_side(other))
+    may, first, second = may[rest], _taken(first, rest), _taken(second, rest)
+    result[may] = _pierces(first[0], second, height[rest])
+    result[may] |= _pierces(second[0], first, other[rest])
     return result
 
 
-def _heights(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Signed distances [P, 3] of the corners of a from the planes of b; 0 where it is nothing."""
-    normal = np.cross(b[:, 1] - b[:, 0], b[:, 2] - b[:, 0])
+def _taken(triangles: _Triangles, rows: np.ndarray) -> _Triangles:
+    return triangles[0][rows], triangles[1][rows]
+
+
+def _normals(corners: np.ndarray) -> np.ndarray:
+    """Unit normals [P, 3] of triangles, 0 of those that are none."""
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(normal, axis=1, keepdims=True)
-    normal = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
-    height = np.einsum("pck,pk->pc", a - b[:, :1], normal)
+    return np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
+
+
+def _heights(a: _Triangles, b: _Triangles) -> np.ndarray:
+    """Signed distances [P, 3] of the corners of a from the planes of b; 0 where it is nothing."""
+    height = np.einsum("pck,pk->pc", a[0] - b[0][:, :1], b[1])
     height[np.abs(height) <= FLAT] = 0
     return height
 
@@ -69,10 +89,10 @@ def _one_side(height: np.ndarray) -> np.ndarray:
     return np.asarray((height > 0).all(axis=1) | (height < 0).all(axis=1))
 
 
-def _pierces(a: np.ndarray, b: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Whether an edge of a passes through b, from the heights of a's corners over b's plane."""
+def _pierces(a: np.ndarray, triangles: _Triangles, height: np.ndarray) -> np.ndarray:
+    """Whether an edge of a passes through the triangles, from the heights of a's corners."""
+    b, normal = triangles
     found = np.zeros(len(a), dtype=bool)
-    normal = np.cross(b[:, 1] - b[:, 0], b[:, 2] - b[:, 0])
     for start, end in ((0, 1), (1, 2), (2, 0)):
         h, g = height[:, start], height[:, end]
         row = np.flatnonzero(h * g < 0)

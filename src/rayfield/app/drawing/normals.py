@@ -43,7 +43,7 @@ def normal_map(field: TrainedField, camera: Camera, view: View) -> Float[np.ndar
         found = torch.cat(in_parts(lambda part: gradient(points[part]), len(points), CHUNK))
     there = depth > 0
     if surface is not None and not field.traits.bounded:
-        there &= _near(surface, points, ON_SURFACE * field.traits.ball)
+        there &= _near(surface, points, field.traits.ball)
     normals = torch.nn.functional.normalize(found, dim=-1) * there
     rotation = field.world_from_scene[:3, :3] / np.cbrt(
         np.linalg.det(field.world_from_scene[:3, :3])
@@ -52,10 +52,12 @@ def normal_map(field: TrainedField, camera: Camera, view: View) -> Float[np.ndar
     return turned.reshape(camera.height, camera.width, 3)
 
 
-def _near(surface: PointFn, points: Float[Tensor, "N 3"], reach: float) -> Bool[Tensor, "N 1"]:
+def _near(surface: PointFn, points: Float[Tensor, "N 3"], ball: float) -> Bool[Tensor, "N 1"]:
+    """Whether points are on the surface, more or less; beyond the ball, distances mean nothing."""
     with torch.no_grad():
         found = torch.cat(in_parts(lambda part: surface(points[part]), len(points), CHUNK))
-    return (found.abs() <= reach)[:, None]
+    near = (found.abs() <= ON_SURFACE * ball) & (points.norm(dim=-1) <= ball)
+    return near[:, None]
 
 
 def normal_colors(
