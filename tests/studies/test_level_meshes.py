@@ -9,7 +9,7 @@ from rayfield.data.demo import demo_photos
 from rayfield.geometry.mesh import transform
 from rayfield.geometry.meshio import read_mesh
 from rayfield.studies import level_meshes
-from rayfield.studies.level_meshes import Judge, level_set
+from rayfield.studies.level_meshes import Judge, finished, level_set
 from rayfield.studies.views import held_out_photos, load
 
 
@@ -26,6 +26,24 @@ def test_the_true_mesh_is_as_good_as_can_be(monkeypatch):
     assert found["silhouette_iou"] > 0.98  # photos of 100 pixels
     assert found["chamfer_l1_onet"] < 0.01  # as far as 5,000 samples are from each other
     assert found["p2s_accuracy"] < 1e-6
+
+
+def test_a_finished_mesh_has_no_crumbs_and_is_flat_where_no_photo_looks():
+    """Two balls, and photos from above."""
+    centres = torch.tensor([[0.0, 0.0, 0.0], [0.8, 0.8, 0.8]])
+    radii = torch.tensor([0.5, 0.05])
+
+    def balls(x):
+        return ((x[:, None] - centres).norm(dim=2) - radii).min(dim=1).values
+
+    mesh = level_set(balls, 0.0, inside="below", resolution=48)
+    cameras = [frame.camera for frame in load(None, downscale=2).split("train")]
+    photos = [c for c in cameras if c.pose[2, 3] > 0.6 * np.linalg.norm(c.pose[:3, 3])]
+    left = finished(mesh, photos)
+    assert left.vertices.max() < 0.51
+    assert mesh.vertices[:, 2].min() < -0.49
+    assert left.vertices[:, 2].min() > -0.45  # the film is nearer to the middle than the ball is
+    np.testing.assert_allclose(left.vertices[:, 2].max(), 0.5, atol=0.01)
 
 
 def test_levels_of_a_ball_move_with_the_threshold_of_a_density():

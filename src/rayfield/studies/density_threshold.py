@@ -4,8 +4,9 @@ UNISURF (Oechsle et al. 2021, arXiv:2104.10078), Sec. 1 and Fig. 1: a radiance f
 and the mesh at a threshold of its density moves with the threshold. On DTU the best known ones are
 1.49 mm from the truth in the mean (Chamfer), where UNISURF is 1.02, VolSDF (Yariv et al. 2021,
 arXiv:2106.12052) 0.86 and NeuS (Wang et al. 2021, arXiv:2106.10689) 0.84. Here all learn the same
-photos for as long, and are meshed alike: `instant` at a sweep of thresholds. Of the scene that
-comes with the package the true mesh is known; of the user's photos, their silhouettes are.
+photos for as long, and are meshed alike: `instant` at a sweep of thresholds; what no photo shows
+spans its rim in all. Of the scene that comes with the package the true mesh is known; of the user's
+photos, their silhouettes are.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from rayfield.methods import instant_ngp, neus, unisurf, volsdf
 from rayfield.objectives.photometric import psnr
 from rayfield.studies import density_threshold_figure as figure
 from rayfield.studies import views
-from rayfield.studies.level_meshes import CRUMB, Judge, level_set
+from rayfield.studies.level_meshes import Judge, finished, level_set
 from rayfield.studies.study import FIGURE, Findings, Report, Verdict, part
 from rayfield.studies.trial import trial
 
@@ -84,6 +85,7 @@ def examine(folder: Path, size: Size, report: Report, *, data: Path | None = Non
         share = part(report, 0.2 * index, 0.2 * (index + 1))
         found[name] = learn(folder / name, method, scene, frames=frames, size=size, report=share)
     levels = [("instant", level) for level in THRESHOLDS] + [(name, 0.0) for name in SURFACES]
+    photos = [frame.camera for frame in scene.split("train")]
     drawn: dict[str, Mesh] = {}
     scores: dict[str, dict[str, Any] | None] = {}
     for index, (name, level) in enumerate(levels):
@@ -91,9 +93,11 @@ def examine(folder: Path, size: Size, report: Report, *, data: Path | None = Non
         report(0.8 + 0.19 * index / len(levels), f"meshing {label}")
         field = found[name]
         mesh = level_set(field.value, level, inside=field.inside, resolution=size.resolution)
-        scores[label] = None if mesh is None else judged(mesh)
+        scores[label] = None
         if mesh is not None:
-            drawn[label] = meshes.keep_largest(mesh, fraction=CRUMB)
+            pieces = len(np.unique(meshes.components(mesh)))
+            drawn[label] = finished(mesh, photos)
+            scores[label] = {"components": pieces, **judged(drawn[label])}
     numbers = _numbers(scene, size, found, scores=scores)
     example = frames[len(frames) // 2]
     pictured = ({"true": true} if true else {}) | _shown(numbers, drawn)

@@ -13,6 +13,7 @@ from rayfield.core.types import Camera, Mesh
 from rayfield.data.photo import view_image
 from rayfield.data.scene import Frame
 from rayfield.geometry import mesh as meshes
+from rayfield.geometry.hidden import span_hidden
 from rayfield.geometry.marching import Search, extract
 from rayfield.geometry.metrics import compare
 from rayfield.objectives.pointwise import iou
@@ -39,6 +40,11 @@ def level_set(
         return None
 
 
+def finished(mesh: Mesh, photos: list[Camera]) -> Mesh:
+    """A mesh as `export` leaves it: without crumbs, and what no photo shows spanning its rim."""
+    return span_hidden(meshes.keep_largest(mesh, fraction=CRUMB), photos)
+
+
 def _in_chunks(value: PointFn) -> PointFn:
     @torch.no_grad()
     def chunked(points: torch.Tensor) -> torch.Tensor:
@@ -48,8 +54,8 @@ def _in_chunks(value: PointFn) -> PointFn:
 
 
 class Judge:
-    """How good a mesh is: pieces, silhouettes in the photos held out, and distance from the true
-    mesh if that is known, in parts of the diagonal of its box."""
+    """How good a mesh is: silhouettes in the photos held out, and distance from the true mesh if
+    that is known, in parts of the diagonal of its box."""
 
     def __init__(self, true: Mesh | None, frames: Sequence[Frame], samples: int) -> None:
         self.samples = samples
@@ -64,19 +70,16 @@ class Judge:
         self.true = true
 
     def __call__(self, mesh: Mesh) -> dict[str, Any]:
-        """The numbers of a mesh, whose small pieces are counted and then left out."""
-        pieces = len(np.unique(meshes.components(mesh)))
-        kept = meshes.keep_largest(mesh, fraction=CRUMB)
+        """The numbers of a mesh."""
         found: dict[str, Any] = {
-            "components": pieces,
-            "euler_number": meshes.euler_number(kept),
-            "volume": meshes.volume(kept),
-            "silhouette_iou": mean([self._outline(kept, *pair) for pair in self.outlines]),
+            "euler_number": meshes.euler_number(mesh),
+            "volume": meshes.volume(mesh),
+            "silhouette_iou": mean([self._outline(mesh, *pair) for pair in self.outlines]),
         }
         if self.true is None:
             return found
         generator = torch.Generator().manual_seed(0)
-        moved = meshes.transform(kept, self.unit)
+        moved = meshes.transform(mesh, self.unit)
         return found | compare(moved, self.true, self.samples, generator=generator)
 
     def _outline(self, mesh: Mesh, camera: Camera, solid: torch.Tensor) -> float:

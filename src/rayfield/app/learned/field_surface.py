@@ -18,7 +18,6 @@ from rayfield.app.drawing.figures import bytes_of
 from rayfield.app.drawing.surfaces import gradient_normals, in_chunks
 from rayfield.app.learned import cameras as cams
 from rayfield.app.learned.field import TrainedField
-from rayfield.app.learned.hidden import span_hidden
 from rayfield.app.meshes import export as meshes
 from rayfield.app.meshes.kept import colors_of
 from rayfield.app.meshes.level_set import LevelSet
@@ -26,6 +25,7 @@ from rayfield.app.meshes.meshing import DEFAULT, Meshing
 from rayfield.app.meshes.skin import ColorOf, Skin
 from rayfield.core.parts import in_parts
 from rayfield.core.types import Camera, Mesh
+from rayfield.geometry.hidden import span_hidden
 
 LOOKERS = 8  # photos whose directions a point is coloured from
 COLOR_PAIRS = 2**21  # of points and photos, looked at together

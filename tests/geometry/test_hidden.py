@@ -8,8 +8,8 @@ import torch
 
 from rayfield.app.drawing.paths import look_at
 from rayfield.app.drawing.surfaces import surface_mesh
-from rayfield.app.learned.hidden import seen, span_hidden
 from rayfield.core.types import Camera
+from rayfield.geometry.hidden import seen, span_hidden
 from rayfield.geometry.mesh import edge_uses
 from rayfield.math import sdf
 
