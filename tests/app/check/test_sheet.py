@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rayfield.app.check import sheet
 from rayfield.app.check.examine import examine
 from rayfield.app.check.sheet import _chosen, draw, over_white
+from rayfield.data.check.finding import Finding
 from rayfield.data.check.look import Look
 from rayfield.data.synthetic import toy, write_scene
 
@@ -44,6 +46,35 @@ def test_a_set_of_which_nothing_can_be_read_is_drawn_too(root, tmp_path):
     assert found.pointless
     draw(tmp_path / "check.png", found)
     assert (tmp_path / "check.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+@pytest.mark.parametrize("kinds", [(), ("images", "axes", "masks")])
+def test_no_word_is_cut_off_at_the_border(root, tmp_path, monkeypatch, bounded, kinds):
+    """With the longest words that there are for the cameras, and a name of 200 letters."""
+    figures = []
+    monkeypatch.setattr(sheet, "save", lambda figure, path: figures.append(figure))
+    found = examine(root.rename(tmp_path / ("long" * 50)))
+    errors = tuple(Finding("error", kind, "odd", (), "mend it") for kind in kinds)
+    draw(
+        tmp_path / "x.png",
+        found._replace(
+            reading_as="inverted and flipped",
+            subject=found.subject._replace(bounded=bounded),
+            findings=errors + found.findings,
+        ),
+    )
+    (figure,) = figures
+    texts = [text for text in figure.texts if text.get_text()]
+    boxes = [text.get_window_extent(figure.canvas.get_renderer()) for text in texts]
+    for text, box in zip(texts, boxes, strict=True):
+        assert box.x0 >= 5, text
+        assert box.x1 <= figure.bbox.x1 - 5, text
+        assert box.y1 <= figure.bbox.y1, text
+    cameras = [i for i, text in enumerate(texts) if text.get_text().startswith("the cameras, read")]
+    assert len(cameras) == 1
+    others = [box for i, box in enumerate(boxes) if i not in cameras]
+    assert not any(box.overlaps(boxes[cameras[0]]) for box in others)
 
 
 def test_what_a_mask_leaves_out_is_white():

@@ -34,6 +34,7 @@ from rayfield.data.scene import SPLITS
 WIDTH, HEIGHT = 12.0, 8.0  # inches
 PHOTOS = 5
 LINES = 13
+TITLE = 66  # letters that the title has room for, beside the one of the cameras
 RED = "#b3261e"
 COLOURS = {"error": RED, "warning": ORANGE, "note": FAINT}
 PER_PICTURE = ("images", "blur", "exposure", "copies", "masks", "sizes", "intrinsics")
@@ -52,10 +53,13 @@ def draw(path: Path, found: Examination) -> None:
     """Write the PNG. Raises OSError."""
     with style():
         figure = new_figure(WIDTH, HEIGHT)
-        name = found.path.resolve().name
+        name = _short(found.path.resolve().name)
         counts = [(sum(f.split == s for f in found.frames), s) for s in SPLITS]
         told = " + ".join(f"{count} {split}" for count, split in counts if count)
-        headline(figure, f"{name}, {verdict(found)}", below=f"{told or 'no usable'} images")
+        title, below = f"{name}, {verdict(found)}", f"{told or 'no usable'} images"
+        if len(title) > TITLE:
+            title, below = name, f"{verdict(found)}; {below}"
+        headline(figure, title, below=below)
         _globes(figure, found)
         _cameras(figure, found)
         _words(figure, found)
@@ -97,7 +101,7 @@ def _cameras(figure: Any, found: Examination) -> None:
     axes.view_init(20, -60)
     mended = f", read {found.reading_as}," if found.reading_as else ""
     what = "the subject's box" if subject.bounded else "where the subject is looked for"
-    title = f"the cameras{mended} and {what}"
+    title = textwrap.fill(f"the cameras{mended} and {what}", 46)
     figure.text(9.9 / WIDTH, 1 - 0.7 / HEIGHT, title, ha="center", fontsize=10)
     at = 1 - 0.9 / HEIGHT
     figure.text(9.85 / WIDTH, at, "blue: train", ha="right", color=BLUE, fontsize=8.5)
