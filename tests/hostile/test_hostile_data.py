@@ -193,8 +193,13 @@ JSON_CASES: dict[str, tuple[Change, str]] = {
     "fisheye behind": (whole(is_fisheye=True, fl_x=2.0, fl_y=1.2), "folds the picture over"),
     "equirectangular": (
         whole(camera_model="EQUIRECTANGULAR"),
-        "camera model 'EQUIRECTANGULAR' is not supported; undistort the images, or estimate it as",
+        "camera model 'EQUIRECTANGULAR' is not supported; cut perspective views out of the panor",
     ),
+    "thin prism": (
+        whole(camera_model="THIN_PRISM_FISHEYE"),
+        "camera model 'THIN_PRISM_FISHEYE' is not supported; undistort the images, or estimate it",
+    ),
+    "FOV": (whole(camera_model="FOV"), "'FOV' is not supported; undistort the images, or estim"),
     "model list": (whole(camera_model=["OPENCV"]), "camera model ['OPENCV'] is not supported"),
     "ftheta": (whole(ftheta_p0=1.0), "camera model ftheta_p0 is not supported"),
     "packed lens": (whole(distortion_params=[1] * 9), "distortion_params is not up to 6 numbers"),
@@ -444,6 +449,7 @@ def test_a_picture_that_changed_its_size_is_named(root):
 ZERO = (0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
 NO_PLACE = (1.0, 0.0, 0.0, 0.0, NAN, 0.0, 0.0)
 FAR_COUNT = 2**63
+PANORAMA = struct.pack("<QiiQQ2d", 1, 1, 17, WIDTH, HEIGHT, WIDTH, HEIGHT)
 COLMAP_CASES: dict[str, tuple[str, bytes, str]] = {
     "cameras 2^63": ("cameras", cameras_bin(count=FAR_COUNT), f"claims {FAR_COUNT} cameras"),
     "images 2^63": ("images", images_bin(count=FAR_COUNT), f"claims {FAR_COUNT} images"),
@@ -456,6 +462,7 @@ COLMAP_CASES: dict[str, tuple[str, bytes, str]] = {
     "fewer images": ("images", images_bin(count=COUNT + 1), "claims 5 images at byte 0"),
     "division": ("cameras", cameras_bin(model=12), "model SIMPLE_DIVISION is not supported; und"),
     "fisheye": ("cameras", cameras_bin(model=8, focal=0.05), "folds the picture over"),
+    "panorama": ("cameras", PANORAMA, "EQUIRECTANGULAR is not supported; cut perspective views"),
     "unknown model": ("cameras", cameras_bin(model=77), "has the unknown model 77"),
     "focal": ("cameras", cameras_bin(focal=-1.0), "focal length -1.0 is not positive"),
     "focal NaN": ("cameras", cameras_bin(focal=NAN), "no usable size or parameters"),

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int, UInt8
 
 from rayfield.core.check import DataError
 from rayfield.core.types import Camera, Lens
+from rayfield.data.intrinsics import FROM_PANORAMAS, PANORAMAS
 from rayfield.data.poses import FARTHEST, rigid
 
 # model id -> name, number of parameters (COLMAP src/colmap/sensor/models)
@@ -115,6 +116,8 @@ def camera_of(lens: ColmapCamera, image: ColmapImage, path: Path) -> Camera:
     if lens.model not in SUPPORTED:
         what = f"image {image.name!r}: the camera model {lens.model} is not supported"
         fix = f"undistort the images (colmap image_undistorter), or use {', '.join(SUPPORTED)}"
+        if lens.model in PANORAMAS:
+            fix = FROM_PANORAMAS
         raise DataError(path, what, fix)
     p = lens.parameters
     if lens.model in (*ONE_FOCAL, *ONE_FOCAL_FISHEYE):

@@ -16,6 +16,10 @@ Json = dict[str, Any]
 
 PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 FISHEYES = ("OPENCV_FISHEYE", "RADIAL_FISHEYE", "SIMPLE_RADIAL_FISHEYE", "FISHEYE")
+PANORAMAS = ("EQUIRECTANGULAR", "SPHERICAL", "latlong", "equirectangular")
+FROM_PANORAMAS = (
+    "cut perspective views out of the panoramas, and list those"  # no one view holds it
+)
 OTHER_LENSES = ("ftheta_p0", "latlong", "equirectangular")  # keys of instant-ngp's
 FISHEYE_KEYS = ("k1", "k2", "k3", "k4")
 RATIONAL_KEYS = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
@@ -122,7 +126,10 @@ def _distortion(values: Values) -> tuple[Lens, tuple[float, ...]]:
     fisheye = bool(values.get("is_fisheye")) or model in FISHEYES
     other = next((key for key in OTHER_LENSES if values.get(key)), None)
     if other or not (model is None or model in PINHOLES or model in FISHEYES):
-        fix = f"undistort the images, or estimate it as one of {', '.join((*PINHOLES, *FISHEYES))}"
+        kinds = ", ".join((*PINHOLES, *FISHEYES))
+        fix = f"undistort the images, or estimate it as one of {kinds}"
+        if (other or model) in PANORAMAS:
+            fix = FROM_PANORAMAS
         raise values.error(f"camera model {other or repr(model):.60} is not supported", fix)
     number = _coefficients(values)
     if fisheye:
