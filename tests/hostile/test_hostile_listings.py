@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,16 @@ import pytest
 from PIL import Image
 
 from rayfield.core.check import DataError
+from rayfield.core.types import Camera
+from rayfield.data.check.box import Subject
+from rayfield.data.check.coverage import cover
+from rayfield.data.check.look import Look
+from rayfield.data.check.photos import neighbours
+from rayfield.data.check.poses import check_poses
+from rayfield.data.check.twins import look_alike
 from rayfield.data.load import load_scene
+from rayfield.data.scene import Capture, Frame
+from rayfield.data.synthetic import look_at_origin
 
 
 def dataset(folder: Path, names: list[str], *, present: int | None = None) -> Path:
@@ -80,3 +90,37 @@ def test_the_frame_that_lacks_a_focal_length_is_named(tmp_path):
     (root / "transforms.json").write_text(json.dumps(document))
     with pytest.raises(DataError, match=r"frame 'images/3.png': no focal length; give fl_x"):
         load_scene(root)
+
+
+def test_a_check_of_very_many_photos_takes_memory_in_proportion_to_them():
+    """What compares cameras or pictures with one another compares no pair of all of them."""
+    count = 3_000
+    rng = np.random.default_rng(0)
+    places = np.array([0.0, -4.0, 1.0]) + rng.uniform(
+        -0.05, 0.05, (count, 3)
+    )  # hardly any parallax
+    tiny = rng.integers(0, 256, (count, 16, 16, 3), np.uint8)
+    frames, looks = [], {}
+    for i, place in enumerate(places):
+        camera = Camera(12, 8, 15.0, 15.0, 6.0, 4.0, look_at_origin(place))
+        name = f"{i}.png"
+        frames.append(Frame(name, camera, Path(name), "train" if i % 8 else "test"))
+        looks[name] = Look(1.0, (9.0,) * 4, tiny[i], None, tiny[i], False)
+    frames = tuple(frames)
+    capture = Capture(Path("many"), "ngp", frames, None, ())
+    subject = Subject(np.zeros(3), 1.0, True, np.eye(3))
+    started = time.perf_counter()
+    tracemalloc.start()
+    near = neighbours(frames)
+    told = check_poses(capture)
+    coverage = cover(frames, subject)
+    pairs = look_alike([f for f in frames if f.split == "train"], list(frames[::8]), looks)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert near.shape == (count, 5)
+    assert [finding.level for finding in told] == ["warning"]
+    assert "little parallax" in told[0].what
+    assert coverage.share < 0.1
+    assert pairs == []
+    assert peak < 30_000 * count  # as much as the thumbnails of as many photos
+    assert time.perf_counter() - started < 60

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
+from rayfield.data.check import look
 from rayfield.data.check.look import look_at
-from rayfield.data.check.photos import check_photos
+from rayfield.data.check.photos import NEIGHBOURS, check_photos, check_seen, neighbours
 from rayfield.data.check.reading import gather
 
 
@@ -51,3 +52,28 @@ def test_a_picture_cut_short_is_an_error_and_the_rest_is_looked_at(write):
     (root / "images/03.png").write_bytes(data[: len(data) // 2])
     (found,) = findings(root)
     assert (found.level, found.kind, found.where) == ("error", "images", ("images/03.png",))
+
+
+def test_neighbours_are_the_nearest_others_also_where_cameras_are_equal(write):
+    frames = gather(write()).capture.frames
+    poses = np.stack([frame.camera.pose for frame in frames])
+    places = poses[:, :3, 3] - poses[:, :3, 3].mean(axis=0)
+    marks = np.concatenate([places / np.abs(places).max(), poses[:, :3, 2]], axis=1)
+    gaps = ((marks[:, None] - marks) ** 2).sum(axis=-1)
+    np.fill_diagonal(gaps, np.inf)
+    np.testing.assert_array_equal(neighbours(frames), gaps.argsort(axis=1)[:, :NEIGHBOURS])
+    same = (frames[0],) * 12
+    assert (neighbours(same) != np.arange(12)[:, None]).all()
+    assert neighbours(frames[:3]).shape == (3, 2)
+
+
+def test_of_very_many_pictures_evenly_spread_ones_are_looked_at(write, monkeypatch):
+    monkeypatch.setattr(look, "MOST", 10)
+    frames = gather(write()).capture.frames
+    looks, troubles = look_at(frames)
+    assert list(looks) == [frame.name for frame in frames[::4]]
+    (found,) = check_seen(frames, looks, troubles)
+    assert (found.level, found.kind) == ("note", "images")
+    assert found.what.startswith("8 of 32 images, evenly spread, were looked at")
+    assert check_seen(frames[::4], looks, troubles) == []
+    assert check_photos(frames, looks, troubles) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rayfield.data.check.coverage import sphere
-from rayfield.data.check.poses import check_poses
+from rayfield.data.check.poses import LITTLE_PARALLAX, check_poses, widest
 from rayfield.data.synthetic import look_at_origin
 
 
@@ -55,6 +55,20 @@ def test_cameras_close_together_have_no_parallax(captured, width, level):
     (found,) = check_poses(captured(at(places)))
     assert found.level == level
     assert "parallax" in found.what
+
+
+@pytest.mark.parametrize("spread", [1e-3, 0.02, 0.5])
+def test_the_widest_angle_is_that_of_all_pairs(spread):
+    """Between cameras that stand close together to a hundredth of a degree; else it is not."""
+    rng = np.random.default_rng(0)
+    arms = np.array([0.3, 0.5, 0.8]) + spread * rng.normal(size=(300, 3))
+    arms /= np.linalg.norm(arms, axis=1, keepdims=True)
+    exact = np.degrees(np.arccos((arms @ arms.T).min()))
+    assert widest(arms) <= exact + 1e-6
+    if exact < LITTLE_PARALLAX:
+        assert widest(arms) > exact - 0.01
+    else:
+        assert widest(arms) > LITTLE_PARALLAX
 
 
 def test_pictures_that_share_a_pose_are_named(captured):

@@ -18,7 +18,7 @@ from rayfield.data.check.finding import Finding, by_severity
 from rayfield.data.check.lenses import check_lenses, check_sizes
 from rayfield.data.check.look import Looked, look_at
 from rayfield.data.check.masks import INVERT, check_masks, turned
-from rayfield.data.check.photos import check_photos
+from rayfield.data.check.photos import check_photos, check_seen
 from rayfield.data.check.poses import check_poses, poses_of
 from rayfield.data.check.reading import Reading, gather
 from rayfield.data.check.twins import check_twins
@@ -66,6 +66,7 @@ def examine(
     if capture is None:
         return Examination(path, reading, by_severity(findings), {}, (), None, None, None)
     looks, troubles = look_at(capture.frames, progress=progress)
+    findings += check_seen(capture.frames, looks, troubles)
     own = _as_given(reading, capture)
     matrices = readings(own.matrices, reading.axes)
     scores = {name: judge(poses, own.lenses, own.points) for name, poses in matrices.items()}

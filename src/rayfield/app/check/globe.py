@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from rayfield.core.drawing import INK
-from rayfield.data.check.coverage import GUESSES, REACH, Coverage
+from rayfield.data.check.coverage import GUESSES, REACH, Coverage, nearest
 
 PIXELS = 260
 NEAR, FAR, BARE, LINES = (
@@ -50,11 +50,7 @@ def picture(coverage: Coverage, view: Frame) -> UInt8[np.ndarray, "P P 4"]:
     x, y = np.meshgrid(steps, -steps)
     inside = x * x + y * y < 1
     around = np.stack([x, y, np.sqrt((1 - x * x - y * y).clip(0))], axis=-1)[inside] @ view
-    nearest = np.full(len(around), -1.0, np.float32)
-    for some in np.array_split(coverage.directions, max(1, len(coverage.directions) // 64)):
-        cosine = around.astype(np.float32) @ some.T.astype(np.float32)
-        nearest = np.maximum(nearest, cosine.max(axis=1))
-    angle = np.degrees(np.arccos(nearest.clip(-1, 1)))[:, None]
+    angle = nearest(around, coverage.directions)[0][:, None]
     colour = np.where(angle < REACH, NEAR + (FAR - NEAR) * (angle / REACH).clip(0, 1), BARE)
     level = around @ coverage.subject.world_from_level
     height = np.degrees(np.arcsin(level[:, 2].clip(-1, 1)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -70,8 +70,7 @@ def cover(frames: tuple[Frame, ...], subject: Subject) -> Coverage | None:
     directions = arms / lengths[:, None]
     names = tuple(frame.name for frame in seen)
     around = sphere() @ subject.world_from_level.T
-    cosine = around @ directions.T
-    bare = np.flatnonzero(cosine.max(axis=1) < np.cos(np.radians(REACH)))
+    bare = np.flatnonzero(nearest(around, directions)[0] >= REACH)
     gaps = []
     for part in _parts(around[bare]):
         inside = around[bare[part]]
@@ -80,6 +79,14 @@ def cover(frames: tuple[Frame, ...], subject: Subject) -> Coverage | None:
             gaps.append(_gap(inside, share, directions, names, subject))
     ordered = tuple(sorted(gaps, key=lambda gap: -gap.share))
     return Coverage(subject, directions, names, 1 - len(bare) / len(around), ordered)
+
+
+def nearest(
+    around: Float[np.ndarray, "D 3"], directions: Float[np.ndarray, "N 3"]
+) -> tuple[Float[np.ndarray, " D"], Int[np.ndarray, " D"]]:
+    """How far, in degrees, the nearest of some directions are, and which; all of length 1."""
+    chord, which = cKDTree(directions).query(around)
+    return np.degrees(2 * np.arcsin(np.minimum(chord / 2, 1.0))), which
 
 
 def _parts(directions: Float[np.ndarray, "B 3"]) -> list[np.ndarray]:
@@ -101,10 +108,9 @@ def _gap(
     subject: Subject,
 ) -> Gap:
     """A gap, named by where it is seen from."""
-    cosine = inside @ directions.T
-    middle = int(cosine.max(axis=1).argmin())
-    near = int(cosine[middle].argmax())
-    far = float(np.degrees(np.arccos(np.clip(cosine[middle, near], -1, 1))))
+    angle, which = nearest(inside, directions)
+    middle = int(angle.argmax())
+    near, far = int(which[middle]), float(angle[middle])
     mean = inside.mean(axis=0)
     mean = mean / max(float(np.linalg.norm(mean)), 1e-9)
     return Gap(share, mean, _called(inside, mean, subject), names[near], far)

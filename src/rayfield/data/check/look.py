@@ -17,6 +17,7 @@ from rayfield.kernels.pool import available_cores
 
 SIDE = 400  # pixels of the longer side at which sharpness is measured
 SMALL = 100  # and of what is kept
+MOST = 20_000  # pictures that are looked at: what is kept of each takes some 30 KB
 TINY = 16  # a side of what tells copies
 OPAQUE = 250  # of 255
 FEWEST, FEWEST_EDGES = 100, 1000  # pixels that tell brightness, sharpness
@@ -49,10 +50,14 @@ Troubled = dict[str, str]
 def look_at(
     frames: tuple[Frame, ...], *, progress: Callable[[float], None] = lambda done: None
 ) -> tuple[Looked, Troubled]:
-    """Looks by the names of pictures, and what is wrong with those that cannot be decoded."""
+    """Looks by the names of pictures, and what is wrong with those that cannot be decoded.
+
+    Of more than MOST pictures, evenly spread ones are looked at.
+    """
     looks: Looked = {}
     troubles: Troubled = {}
     frames = tuple({frame.name: frame for frame in frames}.values())
+    frames = frames[:: -(-len(frames) // MOST)] if frames else frames
 
     def one(frame: Frame) -> Look | str:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
 
 from rayfield.data.check.finding import Finding, images
 from rayfield.data.check.look import Looked, Troubled
@@ -23,9 +24,11 @@ def neighbours(frames: tuple[Frame, ...]) -> Int[np.ndarray, "N K"]:
     places = poses[:, :3, 3] - poses[:, :3, 3].mean(axis=0)
     places = places / max(float(np.abs(places).max()), 1e-12)
     marks = np.concatenate([places, poses[:, :3, 2]], axis=1)
-    gaps = ((marks[:, None] - marks) ** 2).sum(axis=-1)
-    np.fill_diagonal(gaps, np.inf)
-    return np.argsort(gaps, axis=1)[:, : min(NEIGHBOURS, len(frames) - 1)]
+    count = min(NEIGHBOURS, len(frames) - 1)
+    _, near = cKDTree(marks).query(marks, k=np.arange(1, count + 2))
+    others = near != np.arange(len(frames))[:, None]  # of equal cameras, itself may be left out
+    others[others.all(axis=1), -1] = False
+    return near[others].reshape(-1, count)
 
 
 def _against(values: Float[np.ndarray, " N"], near: Int[np.ndarray, "N K"]) -> np.ndarray:
@@ -39,6 +42,15 @@ def _medians(rows: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
     return np.array(
         [np.median(r[np.isfinite(r)]) if np.isfinite(r).any() else np.nan for r in rows]
     )
+
+
+def check_seen(frames: tuple[Frame, ...], looks: Looked, troubles: Troubled) -> list[Finding]:
+    """A note where there are so many pictures that not all were looked at."""
+    count, seen = len({frame.name for frame in frames}), len(looks) + len(troubles)
+    if seen == count:
+        return []
+    what = f"{seen} of {images(count)}, evenly spread, were looked at; the rest is told by its pose"
+    return [Finding("note", "images", what)]
 
 
 def check_photos(frames: tuple[Frame, ...], looks: Looked, troubles: Troubled) -> list[Finding]:

@@ -11,6 +11,7 @@ from rayfield.data.scene import Capture, Frame
 FEW = 10
 ON_A_LINE = 0.01  # second over first singular value of the camera centres
 NO_PARALLAX, LITTLE_PARALLAX = 0.5, 4.0  # degrees between the farthest photos, from the subject
+SIDES = 128  # directions in which the outermost cameras are looked for
 PARALLEL = 1e-8  # smallest eigenvalue of what the axes' meeting point is found from
 APART = 1e-6  # of the cameras' spread: nearer ones stand at one place
 MOVE = "take the pictures from different places, all round the subject"
@@ -70,15 +71,28 @@ def _parallax(poses: Poses, points: Float[np.ndarray, "P 3"] | None) -> list[Fin
     lengths = np.linalg.norm(arms, axis=1, keepdims=True)
     if not lengths.min() > 0:
         return []
-    arms = arms / lengths
-    cosine = float((arms @ arms.T).min())
-    angle = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    angle = widest(arms / lengths)
     if angle >= LITTLE_PARALLAX:
         return []
     where = f"parallax: seen from the subject, all cameras lie within {angle:.1f} degrees"
     if angle < NO_PARALLAX:
         return [Finding("error", "poses", f"no {where}", (), MOVE)]
     return [Finding("warning", "poses", f"little {where}", (), MOVE)]
+
+
+def widest(arms: Float[np.ndarray, "N 3"]) -> float:
+    """The largest angle between unit vectors, degrees; where it is large, a bound from below.
+
+    Of vectors close together only the outermost in many directions are compared, not all pairs.
+    """
+    first = float((arms @ arms[0]).min())
+    if first > np.cos(np.radians(LITTLE_PARALLAX)):
+        _, _, axes = np.linalg.svd(arms - arms.mean(axis=0), full_matrices=False)
+        turns = np.pi * np.arange(SIDES) / SIDES
+        along = [arms @ (np.cos(turn) * axes[0] + np.sin(turn) * axes[1]) for turn in turns]
+        outer = arms[np.unique([end for x in along for end in (x.argmin(), x.argmax())])]
+        first = float((outer @ outer.T).min())
+    return float(np.degrees(np.arccos(np.clip(first, -1, 1))))
 
 
 def _doubles(frames: tuple[Frame, ...], poses: Poses) -> list[Finding]:

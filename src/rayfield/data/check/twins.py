@@ -13,6 +13,7 @@ from rayfield.data.check.look import Looked
 from rayfield.data.scene import Frame
 
 ALIKE = 1.5  # root mean square of differences of thumbnails, of 255
+TOGETHER = 256  # pictures that are compared with those of the test at a time
 FLAT = 4.0  # standard deviation under which a thumbnail tells nothing
 LIE = "take them out of the training pictures: measured quality would be too good"
 
@@ -33,10 +34,12 @@ def check_twins(frames: tuple[Frame, ...], looks: Looked) -> list[Finding]:
     across = [pair for pair in pairs if split[pair[0]] != split[pair[1]]]
     within = [pair for pair in pairs if split[pair[0]] == split[pair[1]] and split[pair[0]]]
     same = {*across, *within}
-    look_alike = [
-        pair for pair in _alike(train, held, looks) if pair not in same and pair[::-1] not in same
+    alike = [
+        pair
+        for pair in look_alike(train, held, looks)
+        if pair not in same and pair[::-1] not in same
     ]
-    for matches, how in ((across, "copied from"), (look_alike, "that look just like")):
+    for matches, how in ((across, "copied from"), (alike, "that look just like")):
         if matches:
             what = f"{images(len(matches))} for training {how} pictures for testing"
             where = tuple(f"{a} = {b}" for a, b in matches)
@@ -71,7 +74,7 @@ def _digest(path: Path) -> bytes:
         raise DataError(path, f"cannot be read ({error.strerror})", "check the disk") from None
 
 
-def _alike(train: list[Frame], held: list[Frame], looks: Looked) -> list[Pair]:
+def look_alike(train: list[Frame], held: list[Frame], looks: Looked) -> list[Pair]:
     """Pictures whose thumbnails are as good as equal."""
     a, b = ([f for f in side if f.name in looks and _tells(looks, f)] for side in (train, held))
     if not a or not b:
@@ -80,9 +83,12 @@ def _alike(train: list[Frame], held: list[Frame], looks: Looked) -> list[Pair]:
         np.stack([looks[f.name].tiny.reshape(-1) for f in side]).astype(np.float32)
         for side in (a, b)
     )
-    squares = (left**2).sum(1)[:, None] + (right**2).sum(1) - 2 * left @ right.T
-    rows, columns = np.nonzero(squares / left.shape[1] < ALIKE**2)
-    pairs = [(a[i].name, b[j].name) for i, j in zip(rows, columns, strict=True)]
+    own, pairs = (right**2).sum(1), []
+    for first in range(0, len(left), TOGETHER):
+        part = left[first : first + TOGETHER]
+        squares = (part**2).sum(1)[:, None] + own - 2 * part @ right.T
+        for i, j in zip(*np.nonzero(squares / left.shape[1] < ALIKE**2), strict=True):
+            pairs.append((a[first + i].name, b[j].name))
     return [pair for pair in pairs if pair[0] != pair[1]]
 
 
