@@ -23,8 +23,13 @@ import rayfield
 from rayfield.app.command import cli
 from rayfield.app.command.verbs import VERBS
 from rayfield.app.learned import field
+from rayfield.app.meshes.texture import textured
 from rayfield.core.check import DataError
 from rayfield.core.types import Camera, Rendered, SceneTraits
+from rayfield.geometry import solids
+from rayfield.geometry.curvature import vertex_curvature
+from rayfield.geometry.exactness import exactness
+from rayfield.geometry.marching import extract
 from rayfield.methods import nerf
 from rayfield.train import checkpoint
 from rayfield.train.checkpoint import load_latest
@@ -158,6 +163,51 @@ def test_a_view_is_rendered_in_smaller_parts_where_memory_is_short(monkeypatch, 
     np.testing.assert_array_equal(found.color, wanted.color)
     np.testing.assert_array_equal(found.depth, wanted.depth)
     assert "out of memory: going on with 100 points at a time" in caplog.text
+
+
+def short_of_memory(work):
+    """The same work, where there is memory for 2000 points at a time."""
+
+    def limited(points, *others):
+        if len(points) > 2000:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return work(points, *others)
+
+    return limited
+
+
+def test_meshes_are_measured_and_coloured_in_smaller_parts_where_memory_is_short(caplog):
+    def ball(points):
+        return points.norm(dim=1) - 0.7
+
+    box = {"box_min": (-1.0, -1.0, -1.0), "box_max": (1.0, 1.0, 1.0)}
+    mesh = extract(ball, level=0.0, resolution=12, inside="below", **box)
+    assert len(mesh.vertices) > 300
+    found = vertex_curvature(mesh, short_of_memory(ball), inside="below", step=0.05)
+    wanted = vertex_curvature(mesh, ball, inside="below", step=0.05)
+    np.testing.assert_allclose(found.mean, wanted.mean, rtol=1e-5)
+    found, wanted = (
+        exactness(f, solids.cube(), 8000, generator=torch.Generator().manual_seed(0))
+        for f in (short_of_memory(cube_distance), cube_distance)
+    )
+    assert found == wanted
+    assert "out of memory: going on with" in caplog.text
+
+
+def cube_distance(points):
+    return points.abs().amax(dim=1) - 0.8
+
+
+def test_a_texture_is_coloured_in_smaller_parts_where_memory_is_short(caplog):
+    pytest.importorskip("xatlas", reason="textures need the extra [mesh]")
+    mesh = solids.cube()
+
+    def color(points, normals):
+        return np.full((len(points), 3), (200, 100, 50), np.uint8)
+
+    pictures = [textured(mesh, f, 128).picture for f in (color, short_of_memory(color))]
+    assert pictures[0] == pictures[1]
+    assert "out of memory: going on with" in caplog.text
 
 
 ALONE = """

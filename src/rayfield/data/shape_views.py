@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rayfield.core.parts import in_parts
 from rayfield.data.solids import PointFn
 from rayfield.geometry.voxels import centres, interpolated
 
@@ -23,8 +24,9 @@ CHUNK = 2**16
 @torch.no_grad()
 def values_on_grid(field: PointFn, resolution: int) -> Float[Tensor, "R R R"]:
     """A field at the centres of R^3 cells over [-1, 1]^3."""
-    parts = centres(resolution, half=1.0).split(CHUNK)
-    return torch.cat([field(part) for part in parts]).view((resolution,) * 3)
+    points = centres(resolution, half=1.0)
+    parts = in_parts(lambda part: field(points[part]), len(points), CHUNK)
+    return torch.cat(parts).view((resolution,) * 3)
 
 
 def stood(values: Float[Tensor, "R R R"], up: str) -> Float[Tensor, "R R R"]:

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from rayfield.core.parts import in_parts
 from rayfield.math.min_max import MinMax
 
 CHUNK = 2**22  # values of the widest layer held at a time
@@ -65,8 +66,11 @@ class PiecewiseLinear(nn.Module):
     def forward(self, points: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
         """Values at points, in double precision."""
         widest = max(layer.size[0] for layer in self.layers)
-        parts = points.double().split(max(1, CHUNK // widest))
-        return torch.cat([self._part(part) for part in parts])
+        points = points.double()
+        parts = in_parts(
+            lambda part: self._part(points[part]), len(points), max(1, CHUNK // widest)
+        )
+        return torch.cat(parts)
 
     def dense(self) -> nn.Sequential:
         """The same network of nn.Linear and nn.ReLU alone; it returns [N, 1]."""

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rayfield.core.check import UsageError
+from rayfield.core.parts import in_parts
 from rayfield.core.types import Mesh
 from rayfield.math.calculus import (
     central_gradient,
@@ -57,8 +58,8 @@ def vertex_curvature(
         return sign * field(points)
 
     found = np.empty((2, len(mesh.vertices)))
-    for first in range(0, len(mesh.vertices), CHUNK):
-        part = slice(first, first + CHUNK)
+
+    def curve(part: slice) -> None:
         points = torch.from_numpy(mesh.vertices[part]).float()
         if step is None:
             slope, second = gradient(outward, points), hessian(outward, points)
@@ -68,4 +69,6 @@ def vertex_curvature(
                 second = central_hessian(outward, points, step)
         found[0, part] = mean_curvature_of(slope, second).numpy()
         found[1, part] = gaussian_curvature_of(slope, second).numpy()
+
+    in_parts(curve, len(mesh.vertices), CHUNK)
     return Curvature(*found)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from rayfield.core.parts import in_parts
 from rayfield.core.types import Mesh
 from rayfield.geometry.convex_cover import random_points
 from rayfield.geometry.polyhedron import inside, polyhedron
@@ -60,14 +61,15 @@ def exactness(
     total, done = len(on) + len(off) + len(far), 0
 
     def values(points: np.ndarray) -> np.ndarray:
-        nonlocal done
-        found = []
-        for first in range(0, len(points), CHUNK):
-            with torch.no_grad():
-                found.append(field(torch.from_numpy(points[first : first + CHUNK])).numpy())
-            done += len(found[-1])
+        @torch.no_grad()
+        def some(rows: slice) -> np.ndarray:
+            nonlocal done
+            found = field(torch.from_numpy(points[rows])).numpy()
+            done += len(found)
             report(done / total)
-        return np.concatenate(found)
+            return found
+
+        return np.concatenate(in_parts(some, len(points), CHUNK))
 
     truth = np.where(inside(solid, off), -1, 1)
     return Exactness(
@@ -90,6 +92,9 @@ def _far(count: int, generator: Generator) -> Float[np.ndarray, "N 3"]:
 
 
 def _slope_error(field: Field, points: Float[np.ndarray, "N 3"]) -> float:
-    at = torch.from_numpy(points).requires_grad_()
-    slope = torch.autograd.grad(field(at).sum(), at)[0]
-    return float((slope.norm(dim=1) - 1).abs().max())
+    def largest(rows: slice) -> float:
+        at = torch.from_numpy(points[rows]).requires_grad_()
+        slope = torch.autograd.grad(field(at).sum(), at)[0]
+        return float((slope.norm(dim=1) - 1).abs().max())
+
+    return max(in_parts(largest, len(points), SLOPES))

@@ -15,13 +15,14 @@ from PIL import Image
 
 from rayfield.app.meshes.skin import ColorOf
 from rayfield.core.check import RayfieldError
+from rayfield.core.parts import in_parts
 from rayfield.core.types import Mesh
 from rayfield.geometry.mesh import vertex_normals
 from rayfield.geometry.texels import Texels, fill_gaps, texels
 from rayfield.geometry.textured import Textured
 
 MARGIN = 4  # texels between charts
-TOGETHER = 2**16  # texels coloured at a time
+TOGETHER = 2**16  # texels coloured at a time, at most
 INSTALL = "install it: pip install 'rayfield[mesh]'"
 
 
@@ -36,11 +37,15 @@ def textured(
     progress(0.5)
     found = texels(corners, side)
     picture = np.zeros((side, side, 3), np.uint8)
-    for first in range(0, len(found.row), TOGETHER):
-        part = Texels(*(column[first : first + TOGETHER] for column in found))
+
+    def paint(rows: slice) -> None:
+        part = Texels(*(column[rows] for column in found))
         points, normals = _on_faces(mesh, part)
         picture[part.row, part.column] = color(points, normals)
-        progress(0.5 + 0.5 * (first + len(part.row)) / len(found.row))
+        progress(0.5 + 0.5 * rows.stop / len(found.row))
+
+    if len(found.row):
+        in_parts(paint, len(found.row), TOGETHER)
     file = io.BytesIO()
     Image.fromarray(fill_gaps(picture, found)).save(file, "PNG")
     return Textured(Mesh(mesh.vertices, mesh.faces, mesh.normals), corners, file.getvalue())

@@ -19,6 +19,7 @@ from rayfield.app.meshes.export import Subject, export
 from rayfield.app.meshes.level_set import LevelSet
 from rayfield.app.meshes.meshing import DEFAULT, Meshing
 from rayfield.app.sources.source import Origin
+from rayfield.core.parts import in_parts
 from rayfield.data.shape_samples import (
     Shape,
     ShapeSampler,
@@ -115,7 +116,7 @@ class TrainedShape:
     def occupancy(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         """Occupancy in [0, 1] of points of the unit cube."""
         field = self.method.field(self.model)
-        return torch.cat([field(part)[:, 0] for part in points.split(2**15)])
+        return torch.cat(in_parts(lambda part: field(points[part])[:, 0], len(points), 2**15))
 
     def subject(self) -> Subject:
         """The surface of occupancy 0.5 as it can be meshed."""
