@@ -222,6 +222,11 @@ def test_an_allowance_is_a_share_of_the_time(monkeypatch):
     assert spent == pytest.approx(0.1 * (now[0] - 100), abs=1)
     now[0] += 1000
     assert allowance.saved() == 1.0
+    allowance.expire()
+    assert allowance.saved() == 0.0
+    allowance.spend(0.5)
+    allowance.expire()
+    assert allowance.saved() == -0.5  # a debt stays
 
 
 def test_what_is_told_of_a_step_is_plain():

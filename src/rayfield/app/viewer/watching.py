@@ -26,7 +26,7 @@ from rayfield.app.viewer.viewing import TURN, Viewer
 from rayfield.train.progress import Progress
 
 SHARE = 0.1  # of the time, for pictures
-MOST = 1.0  # seconds of it that may be saved up
+MOST = 0.5  # seconds of it that may be saved up
 SLICE = 0.1  # seconds of work between two steps; a tile may take longer, and is made up for
 LEAST = 0.01  # seconds that are worth beginning with
 
@@ -44,6 +44,10 @@ class Allowance:
         self._saved = min(self._saved + self._share * (now - self._counted), self._most)
         self._counted = now
         return self._saved
+
+    def expire(self) -> None:
+        """Nothing was saved up until now."""
+        self._saved, self._counted = min(self._saved, 0.0), time.perf_counter()
 
     def spend(self, seconds: float) -> None:
         """Take away what was spent."""
@@ -103,6 +107,7 @@ class Watch:
         with self._harmless():
             engine.field_changed()
             if not engine.watched:
+                self._allowance.expire()  # who comes later is not owed what nobody took
                 return
             saved = self._allowance.saved()
             if saved > LEAST:
