@@ -73,7 +73,7 @@ def _cameras(facts: Facts) -> Markup:
     words = (
         f"Photos look at the middle from {100 * share.seen:.0f} % of all directions within "
         f"{reach}, from {100 * share.well:.0f} % within {well}; of the upper half from "
-        f"{100 * share.above:.0f} %. The palest part: {GUESSES}."
+        f"{100 * share.above:.0f} %. Elsewhere: {GUESSES}."
     )
     drawings = tag(
         "div",
