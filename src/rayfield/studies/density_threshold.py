@@ -41,6 +41,7 @@ SURFACES: dict[str, Any] = {"unisurf": unisurf, "volsdf": volsdf, "neus": neus}
 WANTED = 2.0  # by which the best threshold is to be farther from the truth
 WARM = 8  # steps: empty space is skipped from the sixth on
 FSCORE = "fscore@1%"
+EXACT = "p2s_accuracy"  # without the distance that even samples of one surface have
 
 
 class Size(NamedTuple):
@@ -201,11 +202,14 @@ def judge(numbers: dict[str, Any]) -> Verdict:
     value, threshold = numbers["density"][best], THRESHOLDS[best]
     if known:
         ratios = {key: value[name] / one[name] for key, one in found.items()}
+        exact = {key: value[EXACT] / one[EXACT] for key, one in found.items()}
         told = "; ".join(
-            f"{key} {one[name]:.2%} ({ratios[key]:.1f} times nearer), F-score {one[FSCORE]:.2f}"
+            f"{key} {one[name]:.2%} ({ratios[key]:.1f} times nearer; from its points to the true "
+            f"faces {one[EXACT]:.2%}, {exact[key]:.1f} times), F-score {one[FSCORE]:.2f}"
             for key, one in found.items()
         )
-        beside = f"{value[name]:.2%} of the diagonal off, F-score {value[FSCORE]:.2f}"
+        beside = f"{value[name]:.2%} of the diagonal off (from its points to the true faces "
+        beside += f"{value[EXACT]:.2%}), F-score {value[FSCORE]:.2f}"
         holds = min(ratios.values()) >= WANTED
     else:
         told = "; ".join(f"{key} {one[name]:.3f}" for key, one in found.items())
