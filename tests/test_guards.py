@@ -150,6 +150,7 @@ def project_files() -> list[Path]:
         if path.is_file()
         and path.suffix in TEXT
         and path.name != ".git"  # in a linked worktree, a file that points at the repository
+        and not path.name.startswith(".coverage")  # of a run of the tests before
         and not any(
             part in skipped or part.endswith(".egg-info") or (part[0] == "." and part != ".ci")
             for part in path.relative_to(ROOT).parts[:-1]
