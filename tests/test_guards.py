@@ -21,6 +21,11 @@ TEXT = {".py", ".md", ".toml", ".txt", ".cfg", ".json", ".yml", ".yaml", ".sh", 
 PROBES = {"hasattr", "getattr", "setattr", "delattr"}
 RUNS_DATA = {"eval", "exec", "compile", "__import__"}
 UNPICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+UNIX_ONLY = {"fcntl", "resource", "pwd", "grp", "termios", "pty"}
+# starts this program anew where there is no fork, and so asks for guards in the users' scripts
+NEEDS_GUARDS = {"multiprocessing"}
+NOT_IMPORTED = UNPICKLES | UNIX_ONLY | NEEDS_GUARDS
+SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
 LOADERS = {"torch.load", "torch.save", "np.load", "numpy.load"}
 
 
@@ -35,9 +40,10 @@ def findings(source: str, *, app: bool = False) -> list[str]:
 
 def _broken_by(node: ast.AST, app: bool) -> list[str]:
     if isinstance(node, ast.Import):
-        return [f"imports {a.name}" for a in node.names if a.name.split(".")[0] in UNPICKLES]
+        return [f"imports {a.name}" for a in node.names if a.name.split(".")[0] in NOT_IMPORTED]
     if isinstance(node, ast.ImportFrom):
-        return [f"imports {node.module}"] if (node.module or "").split(".")[0] in UNPICKLES else []
+        first = (node.module or "").split(".")[0]
+        return [f"imports {node.module}"] if first in NOT_IMPORTED else []
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         public = node.args.kwarg and not node.name.startswith("_")
         return [f"{node.name} takes **{node.args.kwarg.arg}"] if public else []
@@ -49,6 +55,8 @@ def _broken_by_call(node: ast.Call, app: bool) -> list[str]:
     keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
     if name in PROBES | RUNS_DATA or (name == "print" and not app):
         return [f"calls {name}"]
+    if name in SHELLS or keywords.get("shell", "False") != "False":
+        return [f"calls {name}, through a shell"]
     if name in LOADERS:
         safe = name in ("np.load", "numpy.load") and keywords.get("allow_pickle") == "False"
         return [] if safe else [f"calls {name}; arrays are read with allow_pickle=False"]
@@ -84,6 +92,10 @@ def test_the_package_keeps_the_rules():
         "np.lib.format.read_array(f, allow_pickle=True)",
         "eval('1')",
         "exec('1')",
+        "import fcntl",
+        "from multiprocessing import Pool",
+        "os.system('ls')",
+        "subprocess.run('ls', shell=True)",
     ],
 )
 def test_each_rule_fires(source):
@@ -114,6 +126,15 @@ def test_warnings_are_errors():
     assert options["filterwarnings"][0] == "error"
     with pytest.raises(DeprecationWarning, match="switched on"):
         warnings.warn("switched on", DeprecationWarning, stacklevel=1)
+
+
+def test_versions_are_bounded_below_and_not_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    asked = [*project["dependencies"], *(name for extra in extras for name in extra)]
+    assert len(asked) > 20
+    for requirement in asked:
+        assert re.fullmatch(r"[\w-]+>=[\d.]+(,<\d+)?", requirement), requirement
 
 
 def test_a_wrong_shape_raises():

@@ -85,6 +85,20 @@ def test_every_path_makes_a_video_of_the_size_asked_for(tiny_run, command, tmp_p
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == [f"{path}.mp4"]
 
 
+def test_a_missing_encoder_is_told_before_anything_is_rendered(
+    tiny_run, command, tmp_path, monkeypatch
+):
+    def forbidden(*_: object) -> None:
+        raise AssertionError("a view was rendered")
+
+    monkeypatch.setattr("rayfield.app.drawing.video.CODECS", ("no_such_encoder",))
+    monkeypatch.setattr("rayfield.app.learned.field.render_view", forbidden)
+    code, _, err = command("render", tiny_run, "-o", tmp_path / "new", "--frames", 1)
+    assert code == 1
+    assert "can write no MP4; pip install --force-reinstall av" in err
+    assert not (tmp_path / "new").exists()
+
+
 def test_normals_are_drawn_where_something_is_seen(tiny_run, command, tmp_path):
     words = ["render", tiny_run, "--frames", 1, "--normals", "--resolution", "20x20"]
     found = command.json(*words, "-o", tmp_path)

@@ -6,6 +6,7 @@ DataError may leave the readers.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -368,6 +369,16 @@ def test_many_frames_cost_little_more_than_their_bytes(root):
     assert time.perf_counter() - start < 30
 
 
+def test_what_other_tools_make_of_the_scene_may_hold_anything(root):
+    """Keys that nothing is taken from change nothing, whatever is in them."""
+    wanted = load_scene(root)
+    value = document() | {"aabb_scale": -3, "scale": 0, "offset": [1], "render_aabb": "none"}
+    (root / "transforms.json").write_text(json.dumps(value))
+    found = load_scene(root)
+    assert len(found.frames) == len(wanted.frames) == COUNT
+    assert np.array_equal(found.world_from_scene, wanted.world_from_scene)
+
+
 def test_a_pipe_is_never_opened(root):
     (root / "images" / "1.png").unlink()
     os.mkfifo(root / "images" / "1.png")
@@ -391,6 +402,28 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + b"\x35\xaf\x06\x1e"
 
 
+def png_with(kind: bytes, head: bytes) -> bytes:
+    """A PNG with a chunk of 60 KB that unpacks to 60 MB."""
+    data = head + zlib.compress(bytes(60_000_000))
+    chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    sound = io.BytesIO()
+    Image.new("RGB", (WIDTH, HEIGHT)).save(sound, "PNG")
+    return sound.getvalue()[:33] + chunk + sound.getvalue()[33:]
+
+
+def tiff_of_pages(count: int, *, loop: bool) -> bytes:
+    """A grey TIFF whose pages all show the same pixels, and end or begin anew."""
+    tags = ((256, WIDTH), (257, HEIGHT), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1))
+    tags += ((278, HEIGHT), (279, WIDTH * HEIGHT))
+    body = struct.pack("<H", len(tags))
+    body += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    first = 8 + WIDTH * HEIGHT
+    ends = [first + (len(body) + 4) * (i + 1) for i in range(count)]
+    ends[-1] = first if loop else 0
+    pages = b"".join(body + struct.pack("<I", end) for end in ends)
+    return b"II*\0" + struct.pack("<I", first) + bytes([77]) * (WIDTH * HEIGHT) + pages
+
+
 def sound_jpeg(folder: Path) -> bytes:
     path = folder / "sound.jpg"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 12, 3), np.uint8)).save(path)
@@ -410,6 +443,8 @@ IMAGE_CASES: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "truncated JPEG": (lambda f: sound_jpeg(f)[:-40], "cannot be decoded"),
     "header only": (lambda _: png_header(WIDTH, HEIGHT), "cannot be decoded"),
     "bomb": (lambda _: png_header(100_000, 100_000), "claims more than 128 million pixels"),
+    "bomb of text": (lambda _: png_with(b"zTXt", b"a\0\0"), "cannot be decoded"),
+    "bomb of a profile": (lambda _: png_with(b"iCCP", b"a\0\0"), "cannot be decoded"),
     "warned bomb": (lambda _: png_header(13_000, 10_000), "claims more than 128 million"),
 }
 
@@ -422,6 +457,21 @@ def test_bad_images_are_refused_and_named(case, root):
     with pytest.raises(DataError, match=r"1\.png"):
         read_image(root / "images" / "1.png")
     assert not (root / "trap").exists()
+
+
+@pytest.mark.parametrize(("count", "loop"), [(20_000, False), (2, True)])
+def test_of_a_picture_of_many_pages_the_first_is_read(count, loop, root):
+    path = root / "images" / "1.png"
+    path.write_bytes(tiff_of_pages(count, loop=loop))
+    assert (read_image(path) == 77).all()
+    assert len(load_scene(root).frames) == COUNT
+
+
+def test_pictures_that_show_nothing_at_all_are_told(root):
+    """Where alpha leaves out every pixel there is nothing to learn, and training is refused."""
+    for i in range(COUNT):
+        Image.new("RGBA", (WIDTH, HEIGHT), (200, 10, 10, 0)).save(root / "images" / f"{i}.png")
+    refused(root, "3 masks or alphas looked at are black")
 
 
 @pytest.mark.parametrize("mode", ["F", "I"])

@@ -27,7 +27,7 @@ def find_codec() -> str:
         except (ValueError, av.FFmpegError):
             continue
         return name
-    raise RayfieldError("the installed PyAV can write no MP4; keep pictures instead with --png")
+    raise RayfieldError("the installed PyAV can write no MP4; pip install --force-reinstall av")
 
 
 class Video:

@@ -19,7 +19,7 @@ from jaxtyping import Float, UInt8
 from rayfield.app.catalogue import find_method, suggestion
 from rayfield.app.drawing import figures, paths
 from rayfield.app.drawing.normals import normal_colors, normal_map
-from rayfield.app.drawing.video import Video
+from rayfield.app.drawing.video import Video, find_codec
 from rayfield.app.learned import cameras as cams
 from rayfield.app.learned.camera_path import CameraPath, read_path
 from rayfield.app.learned.field import TrainedField, View
@@ -114,6 +114,7 @@ def render(
     Raises UsageError for paths, sizes, counts and rates that make no video.
     """
     started = time.perf_counter()
+    find_codec()  # told before anything is rendered
     cameras = _cameras(field, shot)
     whole = cameras[0].width, cameras[0].height
     if shot.size is None and shot.path != "test":
