@@ -3,8 +3,9 @@
 Views: 400x400 views of the chair's test cameras after a short training, camera rays included,
 median and slowest. Loading: reading the chair's poses and decoding all 150 images; beside it what
 training waits for (poses, and the 100 training images with their subject masks). `--help`: the
-whole command, best of five. Kernel preparation: in a new process with an empty cache, then in two
-more with the cache it left; imports are not counted, for every command has them.
+whole command, best of five. Kernel preparation: in a new process with an empty cache, as `instant`
+waits for it, then what surfaces need besides, then both in two more processes with the cache that
+those left; imports are not counted, for every command has them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from rayfield.app.prepare import prepare
 from rayfield.data.load import load_scene
 from rayfield.data.photo import view_image
 
-PREPARE = "from rayfield.app.prepare import prepare; print(prepare())"
+PREPARE = "import sys; from rayfield.app.prepare import prepare; print(prepare(sys.argv[1]))"
 HELP_RUNS = 5
 
 
@@ -77,14 +78,16 @@ def help_text(runs: int) -> Figure:
 def preparation() -> Iterator[Figure]:
     """Seconds to prepare kernels the first time and the next times, in processes of their own."""
     with tempfile.TemporaryDirectory() as cache:
-        first, *later = (_prepare_anew(cache) for _ in range(3))
-    yield Figure("kernel preparation, first time", first, "s", 20, True)
-    yield Figure("kernel preparation, afterwards", min(later), "s", 0.5, True)
+        kinds = ("radiance", "surface", "all", "all")
+        radiance, surface, *later = (_prepare_anew(cache, kind) for kind in kinds)
+    yield Figure("kernels of radiance fields, first time", radiance, "s", 20, True)
+    yield Figure("those of surfaces after them, first time", surface, "s", 20, True)
+    yield Figure("kernels of both, afterwards", min(later), "s", 0.5, True)
 
 
-def _prepare_anew(cache: str) -> float:
+def _prepare_anew(cache: str, kind: str) -> float:
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
-    command = [sys.executable, "-c", PREPARE]
+    command = [sys.executable, "-c", PREPARE, kind]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return float(done.stdout)
 
