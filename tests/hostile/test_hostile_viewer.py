@@ -10,6 +10,7 @@ import struct
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -69,30 +70,27 @@ def stranger(viewer) -> Stranger:
     return Stranger(viewer)
 
 
-def frame(viewer: Viewer, link: ClientConnection, opened) -> dict:
-    """The next picture that a window gets."""
+def received(viewer: Viewer, link: ClientConnection, kind: type) -> Any:
+    """The next message of bytes, or of text, that a window gets."""
     for _ in range(200):
         viewer.engine.work(0.0)
         try:
             message = link.recv(timeout=0.05)
         except TimeoutError:
             continue
-        if isinstance(message, bytes):
-            return opened(message)[0]
-    raise AssertionError("no picture came")
+        if isinstance(message, kind):
+            return message
+    raise AssertionError(f"no {kind.__name__} came")
+
+
+def frame(viewer: Viewer, link: ClientConnection, opened) -> dict:
+    """The next picture that a window gets."""
+    return opened(received(viewer, link, bytes))[0]
 
 
 def told(viewer: Viewer, link: ClientConnection) -> dict:
     """The next text that a window gets."""
-    for _ in range(200):
-        viewer.engine.work(0.0)
-        try:
-            message = link.recv(timeout=0.05)
-        except TimeoutError:
-            continue
-        if isinstance(message, str):
-            return json.loads(message)
-    raise AssertionError("no text came")
+    return json.loads(received(viewer, link, str))
 
 
 def alive(stranger: Stranger, words, opened) -> bool:

@@ -140,9 +140,8 @@ def groups(
     that of the photos' exposures, if there are any."""
     found = base_groups(model, rate)
     for parameter, own in ((model.log_factor, factor_rate), (model.log_gains, exposure_rate)):
-        found += (
-            [{"params": [parameter], "lr": own} | ADAM] if parameter is not None and own else []
-        )
+        if parameter is not None and own:
+            found.append({"params": [parameter], "lr": own} | ADAM)
     return found
 
 
