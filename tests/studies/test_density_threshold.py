@@ -56,6 +56,7 @@ def test_all_surfaces_and_thresholds_are_measured_against_the_true_mesh(findings
     assert min(numbers["steps"].values()) >= 1
     for one in numbers["surfaces"].values():
         assert 0 < one["chamfer_l1_onet"] < 1
+        assert 0 < one["chamfer_shown"] < 1
         assert one["components"] >= 1
         assert 0 < one["silhouette_iou"] <= 1
 
@@ -84,8 +85,8 @@ def test_photos_without_silhouettes_are_refused(folder):
 
 def score(**values):
     return {
-        "chamfer_l1_onet": 0.02,
-        "p2s_accuracy": 0.01,
+        "chamfer_shown": 0.02,
+        "chamfer_l1_onet": 0.03,
         "fscore@1%": 0.5,
         "components": 3,
         **values,
@@ -95,9 +96,9 @@ def score(**values):
 def sweep(numbers):
     """Numbers of a sound result: the best threshold is 2 % off, surfaces 0.5 %."""
     numbers = copy.deepcopy(numbers)
-    numbers["density"] = [score(chamfer_l1_onet=0.02 + 0.01 * abs(i - 4)) for i in range(9)]
+    numbers["density"] = [score(chamfer_shown=0.02 + 0.01 * abs(i - 4)) for i in range(9)]
     numbers["surfaces"] = {
-        name: score(chamfer_l1_onet=0.005, p2s_accuracy=0.002, components=1)
+        name: score(chamfer_shown=0.005, chamfer_l1_onet=0.02, components=1)
         for name in study.SURFACES
     }
     return numbers
@@ -107,13 +108,12 @@ def test_the_claim_holds_and_names_the_best_threshold(findings):
     verdict = study.judge(sweep(findings.numbers))
     assert verdict.holds
     assert "the best threshold (25) is 2.00% of the diagonal off" in verdict.found
-    assert "neus 0.50% (4.0 times nearer; from its points to the true faces 0.20%, 5.0 times)" in (
-        verdict.found
-    )
+    assert "neus 0.50% (4.0 times nearer)" in verdict.found
+    assert "whole surfaces: best threshold 3.00%, unisurf 2.00%" in verdict.found
 
 
 @pytest.mark.parametrize("name", study.SURFACES)
-@pytest.mark.parametrize("value", [score(chamfer_l1_onet=0.011), None])
+@pytest.mark.parametrize("value", [score(chamfer_shown=0.011), None])
 def test_each_surface_has_to_be_nearer(findings, name, value):
     numbers = sweep(findings.numbers)
     numbers["surfaces"][name] = value

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from rayfield.data.demo import demo_photos
-from rayfield.geometry.mesh import transform
+from rayfield.geometry.mesh import select_faces, transform
 from rayfield.geometry.meshio import read_mesh
 from rayfield.studies import level_meshes
 from rayfield.studies.level_meshes import Judge, finished, level_set
@@ -22,10 +24,28 @@ def test_the_true_mesh_is_as_good_as_can_be(monkeypatch):
     scene = load(None, downscale=2)
     exact = transform(read_mesh(demo_photos() / "mesh.ply"), np.linalg.inv(scene.world_from_scene))
     frames = list(held_out_photos(scene))[:3]
-    found = Judge(exact, frames, 5000)(exact)
+    photos = [frame.camera for frame in scene.split("train")]
+    found = Judge(exact, frames, 5000, photos=photos)(exact)
     assert found["silhouette_iou"] > 0.98  # photos of 100 pixels
     assert found["chamfer_l1_onet"] < 0.01  # as far as 5,000 samples are from each other
     assert found["p2s_accuracy"] < 1e-6
+    assert found["chamfer_shown"] < 1e-6
+
+
+def test_what_no_photo_shows_need_not_be_there():
+    """A ball without its lower half, and photos from above."""
+    ball = level_set(lambda x: x.norm(dim=1) - 0.5, 0.0, inside="below", resolution=48)
+    scene = load(None, downscale=2)
+    photos = [frame.camera for frame in scene.split("train")]
+    photos = [c for c in photos if c.pose[2, 3] > 0.6 * np.linalg.norm(c.pose[:3, 3])]
+    upper = ball.vertices[ball.faces][:, :, 2].min(axis=1) > -0.35
+    half = select_faces(ball, upper)
+    frames = list(held_out_photos(scene))[:1]
+    found = Judge(ball, frames, 5000, photos=photos)(half)
+    assert found["chamfer_shown"] < 0.001
+    assert found["chamfer_l1_onet"] > 0.01
+    below = [replace(c, pose=np.diag([1.0, -1.0, -1.0, 1.0]) @ c.pose) for c in photos]
+    assert Judge(ball, frames, 5000, photos=below)(half)["chamfer_shown"] > 0.005
 
 
 def test_a_finished_mesh_has_no_crumbs_and_is_flat_where_no_photo_looks():

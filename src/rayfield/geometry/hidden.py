@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rayfield.core.types import Camera, Mesh
+from rayfield.core.types import Camera, Mesh, PointCloud
 from rayfield.geometry.intersections import self_intersections
 from rayfield.geometry.membrane import inner, patches, spanned
 from rayfield.geometry.mesh import edge_uses
@@ -43,12 +43,20 @@ def span_hidden(mesh: Mesh, photos: list[Camera], notes: list[str] | None = None
 def seen(mesh: Mesh, photos: list[Camera]) -> Bool[np.ndarray, " V"]:
     """Whether each vertex faces one of the photos, in their picture and before all others."""
     assert mesh.normals is not None
-    points, normals = (torch.from_numpy(x).double() for x in (mesh.vertices, mesh.normals))
     ends = mesh.vertices[edge_uses(mesh)[0]]
     edge = float(np.median(np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)))
+    return seen_points(PointCloud(mesh.vertices, mesh.normals), photos, edge)
+
+
+def seen_points(
+    surface: PointCloud, photos: list[Camera], spacing: float
+) -> Bool[np.ndarray, " V"]:
+    """The same of points all over a surface, with normals, about `spacing` from each other."""
+    assert surface.normals is not None
+    points, normals = (torch.from_numpy(x).double() for x in (surface.points, surface.normals))
     found = torch.zeros(len(points), dtype=torch.bool)
     for photo in photos:
-        found |= _seen_by(photo, points, normals, edge)
+        found |= _seen_by(photo, points, normals, spacing)
     return found.numpy()
 
 

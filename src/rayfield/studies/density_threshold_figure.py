@@ -17,13 +17,14 @@ from rayfield.data.photo import view_image
 from rayfield.data.scene import Frame
 from rayfield.geometry.mesh import vertex_normals
 from rayfield.render.shading import scaled, shade
+from rayfield.studies.level_meshes import SHOWN
 
 COLOURS = {"unisurf": PURPLE, "volsdf": GREEN, "neus": BLUE}
 STYLES = {"unisurf": "--", "volsdf": "-.", "neus": "-"}
 PICTURE = 360  # pixels of a mesh along the longer side, about
 MARGIN = 0.03  # of a picture, kept around its subject
 KNOWN = {
-    "chamfer_l1_onet": ("Chamfer distance from the true mesh", "% of the box's diagonal"),
+    SHOWN: ("Chamfer distance from what photos show", "% of the box's diagonal"),
     "fscore@1%": ("F-score at 1 % of the diagonal", ""),
     "normal_consistency": ("normal consistency", "mean |cosine|"),
 }
@@ -32,7 +33,7 @@ SILHOUETTES = {
     "components": ("pieces, small ones too", "connected components"),
     "volume": ("what the mesh encloses", "volume, cubic scene units"),
 }
-LOGARITHMIC = ("chamfer_l1_onet", "components")
+LOGARITHMIC = (SHOWN, "components")
 
 
 def draw(
@@ -59,7 +60,7 @@ def draw(
             top, bottom, left, right = (box * np.array([height, height, width, width])).astype(int)
             show(axes, picture[top:bottom, left:right])
             axes.set_title(title, fontsize=9, loc="left")
-        known = numbers["measure"] == "chamfer_l1_onet"
+        known = numbers["measure"] == SHOWN
         for column, (key, told) in enumerate((KNOWN if known else SILHOUETTES).items()):
             _curve(figure.add_subplot(below[column]), numbers, key, told)
         where = numbers["data"] if not known else "the scene that comes with the package"
@@ -102,12 +103,12 @@ def _title(name: str, numbers: dict[str, Any]) -> str:
     labels = [f"{level:g}" for level in numbers["thresholds"]]
     found = numbers["density"][labels.index(name)] if name in labels else numbers["surfaces"][name]
     key = numbers["measure"]
-    value = f"{found[key]:.2%} off" if key == "chamfer_l1_onet" else f"IoU {found[key]:.3f}"
+    value = f"{found[key]:.2%} off" if key == SHOWN else f"IoU {found[key]:.3f}"
     return f"{f'density {name}' if name in labels else name}: {value}"
 
 
 def _curve(axes: Any, numbers: dict[str, Any], key: str, told: tuple[str, str]) -> None:
-    factor = 100.0 if key == "chamfer_l1_onet" else 1.0
+    factor = 100.0 if key == SHOWN else 1.0
     there = [
         (level, factor * one[key])
         for level, one in zip(numbers["thresholds"], numbers["density"], strict=True)

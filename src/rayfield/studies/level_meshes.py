@@ -13,9 +13,10 @@ from rayfield.core.types import Camera, Mesh
 from rayfield.data.photo import view_image
 from rayfield.data.scene import Frame
 from rayfield.geometry import mesh as meshes
-from rayfield.geometry.hidden import span_hidden
+from rayfield.geometry.hidden import seen_points, span_hidden
 from rayfield.geometry.marching import Search, extract
-from rayfield.geometry.metrics import compare
+from rayfield.geometry.metrics import compare, point_to_surface
+from rayfield.geometry.sampling import sample_surface
 from rayfield.objectives.pointwise import iou
 from rayfield.render.shading import scaled, visible
 from rayfield.studies.views import PointFn, mean
@@ -24,6 +25,8 @@ CRUMB = 0.02  # of the area of the largest piece: smaller ones are left out, as 
 COARSE = 128  # cells a side up to which a field is asked everywhere
 SOLID, OVERSAMPLING = 0.5, 3  # alpha of a silhouette; samples of a pixel along a side
 COVERED = 0.67  # part of them from which a pixel is: `visible` draws half a sample too wide
+SPREAD = 1.5  # of random points: how much farther than even ones they may be from each other
+SHOWN = "chamfer_shown"
 
 
 def level_set(
@@ -55,9 +58,17 @@ def _in_chunks(value: PointFn) -> PointFn:
 
 class Judge:
     """How good a mesh is: silhouettes in the photos held out, and distance from the true mesh if
-    that is known, in parts of the diagonal of its box."""
+    that is known, in parts of the diagonal of its box.
 
-    def __init__(self, true: Mesh | None, frames: Sequence[Frame], samples: int) -> None:
+    `chamfer_shown` is Chamfer-L1 as on DTU (Jensen et al. 2014), where what was not observed does
+    not count and points are as good as continuous: half the sum of the mean distances from the
+    mesh's points to the true faces, and to the mesh's faces from those true points that `photos`
+    show.
+    """
+
+    def __init__(
+        self, true: Mesh | None, frames: Sequence[Frame], samples: int, *, photos: list[Camera]
+    ) -> None:
         self.samples = samples
         self.outlines = [
             (scaled(frame.camera, OVERSAMPLING), view_image(frame)[..., 3] > SOLID)
@@ -65,7 +76,11 @@ class Judge:
         ]
         self.unit = np.eye(4)
         if true is not None:
-            self.unit[:3] /= np.linalg.norm(np.ptp(true.vertices, axis=0))
+            size = np.linalg.norm(np.ptp(true.vertices, axis=0))
+            self.unit[:3] /= size
+            points = sample_surface(true, samples, generator=torch.Generator().manual_seed(1))
+            spacing = SPREAD * np.sqrt(meshes.area(true) / samples)
+            self.shown = points.points[seen_points(points, photos, spacing)] / size
             true = meshes.transform(true, self.unit)
         self.true = true
 
@@ -80,7 +95,8 @@ class Judge:
             return found
         generator = torch.Generator().manual_seed(0)
         moved = meshes.transform(mesh, self.unit)
-        return found | compare(moved, self.true, self.samples, generator=generator)
+        found |= compare(moved, self.true, self.samples, generator=generator)
+        return found | {SHOWN: (found["p2s_accuracy"] + point_to_surface(self.shown, moved)) / 2}
 
     def _outline(self, mesh: Mesh, camera: Camera, solid: torch.Tensor) -> float:
         n = OVERSAMPLING
