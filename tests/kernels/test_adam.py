@@ -154,6 +154,20 @@ def test_restored_state_continues_with_the_same_bits():
     assert all(torch.equal(a, b) for a, b in zip(params(straight), params(stopped), strict=True))
 
 
+def test_after_a_reset_it_goes_as_from_the_start():
+    one, other = groups(), groups()
+    used, fresh = Adam(one), Adam(other)
+    run(used, one, range(5))
+    fill(one, 5)  # gradients that no step took
+    used.reset()
+    with torch.no_grad():
+        for param, first in zip(params(one), params(groups()), strict=True):
+            param.copy_(first)
+    run(used, one, range(5, 9))
+    run(fresh, other, range(5, 9))
+    assert all(torch.equal(a, b) for a, b in zip(params(one), params(other), strict=True))
+
+
 def test_parameters_without_gradient_are_left_alone():
     some = groups()
     fill(some, 0)

@@ -18,7 +18,12 @@ from rayfield.math.rays import ray_box
 from rayfield.methods import nerf
 from rayfield.objectives.photometric import psnr
 from rayfield.render import volume
+from rayfield.train import collapse
+from rayfield.train.log import read_log
+from rayfield.train.loop import fit
 from rayfield.train.optim import Adam
+from rayfield.train.progress import Budget
+from rayfield.train.run import Record, create_run, describe_data
 
 OBJECT = SceneTraits(bounded=True, alpha=True, images=3, near=0.05)
 CAPTURE = SceneTraits(bounded=False, alpha=False, images=3, near=0.05)
@@ -241,6 +246,73 @@ def test_no_network_starts_without_density(bands):
     for seed in range(20):
         model = nerf.build(cfg, generator=torch.Generator().manual_seed(seed))
         assert all((network.geometry(places)[0] > 0).any() for network in model.networks)
+
+
+TINY = replace(SMALL, coarse_samples=8, fine_samples=8, rays=32, rate=4e-3, warmup=20)
+
+
+def begun_anew(folder, cfg, photo_of_a_ball, *, seed, steps, build=nerf.build):
+    """The seeds with which a training that starts with `seed` began anew; its last picture shows
+    something."""
+
+    class Method:
+        batch_size, loss, lr_factor, render, density = (
+            staticmethod(part)
+            for part in (nerf.batch_size, nerf.loss, nerf.lr_factor, nerf.render, nerf.density)
+        )
+
+        @staticmethod
+        def build(cfg, *, generator):
+            return build(cfg, generator=generator)
+
+    class Photos:
+        def sample(self, n, *, generator):
+            return photo_of_a_ball(n, int(torch.randint(1000, (1,), generator=generator)))
+
+    data = describe_data(folder, folder, fingerprint="", splits={}, downscale=1)
+    record = Record(
+        method="nerf", config={}, data=data, traits={}, seed=seed,
+        world_from_scene=torch.eye(4).tolist(), budget={"steps": steps, "seconds": None},
+    )  # fmt: skip
+    run, cfg = create_run(folder, record), nerf.adapt(cfg, OBJECT)
+    model = build(cfg, generator=torch.Generator().manual_seed(seed))
+    optimiser = Adam(nerf.param_groups(model, cfg))
+    fit(Method(), model, cfg, sampler=Photos(), optimiser=optimiser, run=run, budget=Budget(steps))
+    batch = photo_of_a_ball(128, 5000)
+    with torch.no_grad():
+        seen = nerf.render(model, batch.rays, cfg, background=torch.full((3,), 0.5))
+    assert seen.opacity.max() > 0.2
+    assert seen.color.std(dim=0).max() > 50 * collapse.ONE_COLOUR
+    return [row["seed"] for row in read_log(run.log) if "restarted" in row]
+
+
+def test_of_twenty_trainings_without_encoding_none_stays_blank(
+    tmp_path, photo_of_a_ball, monkeypatch
+):
+    """Looked at sooner than usual, to be short. About one in twenty goes blank in its first steps:
+    density falls below zero wherever it is sampled."""
+    monkeypatch.setattr(collapse, "LOOKS", (25,))
+    cfg = replace(TINY, bands=0, direction_bands=0, fine_samples=0)
+    found = [
+        begun_anew(tmp_path / str(seed), cfg, photo_of_a_ball, seed=seed, steps=35)
+        for seed in range(20)
+    ]
+    assert sum(map(len, found)) < 8
+
+
+def test_a_density_bias_that_starts_dead_is_noticed_and_begun_anew(tmp_path, photo_of_a_ball):
+    """Both networks are empty everywhere, which no gradient mends."""
+
+    def build(cfg, *, generator):
+        model = nerf.build(cfg, generator=generator)
+        if generator.initial_seed() == 7:
+            for network in model.networks:
+                network.density_head.bias.data.fill_(-50)
+        return model
+
+    assert begun_anew(tmp_path / "run", TINY, photo_of_a_ball, seed=7, steps=140, build=build) == [
+        8
+    ]
 
 
 def test_it_learns_the_chair_within_seconds(data_dir):

@@ -99,6 +99,12 @@ class Adam:
         for parameter in self.parameters.values():
             parameter.grad = None
 
+    def reset(self) -> None:
+        self.steps = 0
+        for moment in (*self.first.values(), *self.second.values()):
+            moment.zero_()
+        self.zero_grad()
+
     def state_tensors(self) -> dict[str, Tensor]:
         first = {f"first.{name}": tensor for name, tensor in self.first.items()}
         second = {f"second.{name}": tensor for name, tensor in self.second.items()}

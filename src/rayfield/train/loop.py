@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from rayfield.core.check import DataError
 from rayfield.core.types import RayBatch
 from rayfield.train import checkpoint, guard
+from rayfield.train.collapse import Watch
 from rayfield.train.interrupt import Interrupted, Interrupts
 from rayfield.train.progress import Budget, Hooks, Outcome, State
 from rayfield.train.recorder import Optimiser, Recorder
@@ -68,11 +69,13 @@ def fit(
     The caller holds the lock of the run, and gives a model and an optimiser built from the config
     and seed in `run.record`. Schedules in parts of `cfg.steps` follow the budget, whatever it is
     counted in: the method is given a config whose `steps` are those that the budget will allow.
-    A step whose loss or gradient is not finite is left out and the
-    learning rate halved. Checkpoints are written every `budget.checkpoint_seconds` and at the end.
+    A step whose loss or gradient is not finite is left out and the learning rate halved; a field
+    that shows nothing begins anew (collapse.py). Checkpoints are written every
+    `budget.checkpoint_seconds` and at the end.
 
     Raises Interrupted after SIGINT, SIGTERM or SIGHUP (saved); DivergenceError after three bad
-    steps in a row (model and optimiser are then back at the last checkpoint); SaveError at the
+    steps in a row (model and optimiser are then back at the last checkpoint); CollapseError if
+    the field shows nothing from any beginning; SaveError at the
     end if something could not be written; DataError if the checkpoints cannot be used.
     """
     state = restore(run, model, optimiser)
@@ -80,16 +83,17 @@ def fit(
     parameters = dict(model.named_parameters())
     generator = torch.Generator()
     recorder = Recorder(run, model, optimiser, budget=budget, hooks=hooks, state=state)
+    watch = Watch(method, model, cfg, sampler=sampler, optimiser=optimiser, run=run)
     with Interrupts() as interrupts, recorder, _rolling_back(run, model, optimiser):
         while not (budget.is_spent(state.step, state.seconds) or interrupts.requested):
             started = time.perf_counter()
             generator.manual_seed(step_seed(run.record["seed"], state.step))
+            paced = _paced(cfg, budget, state)
             progress = budget.progress(state.step, state.seconds)
-            paced = replace(cfg, steps=budget.pace(state.step, state.seconds) or cfg.steps)
-            lr_factor = method.lr_factor(paced, state.step, progress) * state.backoff
+            lr_factor = method.lr_factor(paced, state.age, progress) * state.backoff
             rays = method.batch_size(model, paced)
             batch = sampler.sample(rays, generator=generator)
-            terms = method.loss(model, batch, paced, state.step, generator=generator)
+            terms = method.loss(model, batch, paced, state.age, generator=generator)
             total = torch.stack(list(terms.values())).sum()
             culprit = guard.bad_term(terms, total.item())
             if culprit is None:
@@ -100,9 +104,12 @@ def fit(
             else:
                 optimiser.zero_grad()
             guard.count_step(state, culprit)
+            begun_anew = watch.look(state)
             state.seconds += time.perf_counter() - started
             if culprit is not None:
                 recorder.skipped(state, culprit)
+            if begun_anew:
+                recorder.restarted(state, watch.seed(state))
             recorder.after_step(state, terms, rays=rays, lr_factor=lr_factor)
             hooks.between(interrupts.asked)
         recorder.finish(state)
@@ -130,7 +137,8 @@ def restore(run: Run, model: nn.Module, optimiser: Optimiser) -> State:
         return State()
     file = latest.path / "state.json"
     try:
-        state = State(**{key: kind(latest.state[key]) for key, kind in _STATE_TYPES.items()})
+        found = {**_LATER, **latest.state}
+        state = State(**{key: kind(found[key]) for key, kind in _STATE_TYPES.items()})
     except (KeyError, TypeError, ValueError, OverflowError):
         raise DataError(file, "is not a training state", checkpoint.FIX) from None
     moments = latest.path / "optim.safetensors"
@@ -147,7 +155,16 @@ _STATE_TYPES = {
     "backoff": float,
     "good": int,
     "bad": int,
+    "born": int,
+    "restarts": int,
 }
+_LATER = {"born": 0, "restarts": 0}  # what checkpoints of earlier versions lack
+
+
+def _paced(cfg: Any, budget: Budget, state: State) -> Any:
+    """The config with the steps that the budget will have allowed the present weights."""
+    steps = budget.pace(state.step, state.seconds) or cfg.steps
+    return replace(cfg, steps=max(steps - state.born, 1))
 
 
 @contextlib.contextmanager

@@ -52,6 +52,15 @@ class Adam:
                 if param.grad is not None:
                     param.grad.zero_()
 
+    def reset(self) -> None:
+        """As before the first step."""
+        self.steps = 0
+        for moments in self._moments:
+            for pair in moments:
+                for moment in pair:
+                    moment.zero_()
+        self.zero_grad()
+
     def state_tensors(self) -> dict[str, Tensor]:
         """Everything that must be kept to go on."""
         state = {"steps": torch.tensor(self.steps)}

@@ -63,6 +63,7 @@ class State:
 
     `step`: steps done. `seconds`: spent in them. `wall`: the same with previews, checkpoints and
     all else. `backoff`: factor on the learning rate. `good`, `bad`: steps in a row of that kind.
+    `born`: the step at which the weights were last drawn, after `restarts` times of doing it anew.
     """
 
     step: int = 0
@@ -71,6 +72,13 @@ class State:
     backoff: float = 1.0
     good: int = 0
     bad: int = 0
+    born: int = 0
+    restarts: int = 0
+
+    @property
+    def age(self) -> int:
+        """Steps done with these weights."""
+        return self.step - self.born
 
 
 class Progress(NamedTuple):

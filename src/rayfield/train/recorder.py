@@ -37,6 +37,9 @@ class Optimiser(Protocol):
     def zero_grad(self) -> None:
         """Clear the gradients of a step that is left out."""
 
+    def reset(self) -> None:
+        """Forget all steps, for weights that were drawn anew; clear the gradients."""
+
     def state_tensors(self) -> dict[str, Tensor]:
         """Its whole state as tensors by name, with the same names and shapes from the start."""
 
@@ -112,6 +115,16 @@ class Recorder:
             raise guard.DivergenceError(
                 f"the {culprit} was not finite for {state.bad} steps in a row"
             )
+
+    def restarted(self, state: State, seed: int) -> None:
+        """Warn and log that the field showed nothing and has the weights of another seed now."""
+        _log.warning(
+            "step %d: the field shows one colour everywhere; it begins anew, with the weights of "
+            "seed %d",
+            state.step,
+            seed,
+        )
+        self._append({"step": state.step, "restarted": state.restarts, "seed": seed})
 
     def save(self, state: State) -> None:
         """Write a checkpoint of `state` unless there is one; a failure is noted for `finish`.
