@@ -402,13 +402,13 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + b"\x35\xaf\x06\x1e"
 
 
-def png_with(kind: bytes, head: bytes) -> bytes:
-    """A PNG with a chunk of 60 KB that unpacks to 60 MB."""
-    data = head + zlib.compress(bytes(60_000_000))
+def png_with(kind: bytes, head: bytes, *, size: int = 60_000_000, count: int = 1) -> bytes:
+    """A PNG with chunks that unpack to `size` bytes, a thousand times what they have packed."""
+    data = head + zlib.compress(bytes(size))
     chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     sound = io.BytesIO()
     Image.new("RGB", (WIDTH, HEIGHT)).save(sound, "PNG")
-    return sound.getvalue()[:33] + chunk + sound.getvalue()[33:]
+    return sound.getvalue()[:33] + chunk * count + sound.getvalue()[33:]
 
 
 def tiff_of_pages(count: int, *, loop: bool) -> bytes:
@@ -457,6 +457,39 @@ def test_bad_images_are_refused_and_named(case, root):
     with pytest.raises(DataError, match=r"1\.png"):
         read_image(root / "images" / "1.png")
     assert not (root / "trap").exists()
+
+
+TEXTS = {"tEXt": b"a\0", "zTXt": b"\0\0", "iTXt": b"a\0\1\0\xff\0\0", "iCCP": b"a\0\0"}
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_very_many_texts_in_a_picture_are_refused_before_any_is_unpacked(kind, after, root):
+    """Chunks that Pillow unpacks without counting them: no keyword, no UTF-8, a profile."""
+    path = root / "images" / "1.png"
+    data = png_with(kind.encode(), TEXTS[kind], size=900_000, count=4000)
+    if after:  # behind the pixels
+        end = data.index(b"IDAT") - 4
+        data = data[:33] + data[end:-12] + data[33:end] + data[-12:]
+    path.write_bytes(data)
+    began = time.process_time()
+    with pytest.raises(DataError, match=r"1\.png: holds more than 128 chunks of text"):
+        image_info(path)
+    with pytest.raises(DataError, match=r"1\.png: holds more than 128 chunks of text"):
+        read_image(path)
+    refused(root, "holds more than 128 chunks of text")
+    assert time.process_time() - began < 1.5  # unpacked, they take 9 s each time
+
+
+def test_a_picture_with_some_texts_and_pixels_in_many_chunks_is_read(root):
+    sound = png_with(b"tEXt", b"a\0", size=9, count=100)
+    begin = sound.index(b"IDAT") - 4
+    data = sound[begin + 8 : begin + 8 + int.from_bytes(sound[begin : begin + 4])]
+    parts = [data[i : i + 1] for i in range(len(data))] + [b""] * 300
+    pieces = (struct.pack(">I", len(p)) + b"IDAT" + p for p in parts)
+    many = b"".join(piece + struct.pack(">I", zlib.crc32(piece[4:])) for piece in pieces)
+    (root / "images" / "1.png").write_bytes(sound[:begin] + many + sound[-12:])
+    assert read_image(root / "images" / "1.png").shape == (HEIGHT, WIDTH, 3)
 
 
 @pytest.mark.parametrize(("count", "loop"), [(20_000, False), (2, True)])

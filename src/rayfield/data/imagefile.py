@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from pathlib import Path
@@ -18,6 +19,10 @@ QUARTER_TURNS = (5, 6, 7, 8)
 # what ISO media files of photos begin with, after 4 bytes, and names of raw photos
 PHONE_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
+PNG = b"\x89PNG\r\n\x1a\n"
+PIXEL_CHUNKS = (b"IDAT", b"fdAT", b"fcTL")
+# Texts and profiles, each of which Pillow unpacks, to 1 MB at most but not all of them counted
+MOST_CHUNKS = 128
 # filters of `warnings` are global: one thread at a time may silence Pillow
 _SILENCE = threading.Lock()
 
@@ -30,9 +35,12 @@ def open_image(path: Path) -> Image.Image:
     if not path.is_file():
         raise DataError(path, "is not a file", "restore the image or take it out of the data set")
     try:
+        _check_chunks(path)
         with _SILENCE, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(path, formats=FORMATS)
+    except DataError:
+        raise
     except UnidentifiedImageError:
         raise _unknown(path) from None
     except Image.DecompressionBombError:
@@ -43,6 +51,23 @@ def open_image(path: Path) -> Image.Image:
         image.close()
         raise _too_large(path)
     return image
+
+
+def _check_chunks(path: Path) -> None:
+    """Raise DataError for a PNG with more chunks beside its pixels than any program writes.
+
+    Looks at their heads alone, so that none is unpacked.
+    """
+    others = 0
+    with path.open("rb", buffering=0) as file:
+        if file.read(len(PNG)) != PNG:
+            return
+        while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+            others += head[4:] not in PIXEL_CHUNKS
+            if others > MOST_CHUNKS:
+                what = f"holds more than {MOST_CHUNKS} chunks of text and other things"
+                raise DataError(path, what, "save it again without them, or remove it")
+            file.seek(int.from_bytes(head[:4]) + 4, os.SEEK_CUR)
 
 
 def _unknown(path: Path) -> DataError:
