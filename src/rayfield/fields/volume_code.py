@@ -7,9 +7,9 @@ interpolated there. So what was learned of one place holds at every other.
 
 Departures: points are also told by their place within the cell, those seen as it is and those asked
 for by its sine and cosine, without which edges are no sharper than interpolation leaves them; no
-group norm, no pooling; levels of the hourglass are joined by sums, half the work of joining by
-channels; convolutions start as He et al. 2015 propose. Of classes whose shapes are alike on both
-sides, the mirror image of what is seen is told beside it.
+pooling; levels of the hourglass are joined by sums, half the work of joining by channels; norms
+come after convolutions, which start as He et al. 2015 propose. Of classes whose shapes are alike on
+both sides, the mirror image of what is seen is told beside it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from rayfield.fields.occupancy import ResidualBlock, uniform_linear
 SIDE = 32  # cells
 DEPTH = 3  # halvings of the hourglass
 POINT_BLOCKS = 3
+GROUPS = 8  # of channels that are normalised together (Wu & He 2018, arXiv:1803.08494)
 
 
 class PointCells(nn.Module):
@@ -90,19 +91,19 @@ class VoxelCells(nn.Module):
 
 class Hourglass(nn.Module):
     """Convolutions of stride 2, DEPTH times, each to twice the channels; and back, every level
-    joined with what it was on the way down (3D U-Net, arXiv:1606.06650, by sums, without norms)."""
+    joined with what it was on the way down (3D U-Net, arXiv:1606.06650, by sums, group norms)."""
 
     def __init__(self, channels: int, *, generator: Generator | None = None) -> None:
         super().__init__()
         widths, g = [channels << level for level in range(DEPTH + 1)], generator
-        self.input = _conv(channels, channels, 3, generator=g)
+        self.input, self.norm = _conv(channels, channels, 3, generator=g), _norm(channels)
         self.levels = nn.ModuleList(Level(a, b, generator=g) for a, b in pairwise(widths))
         self.output = _conv(channels, channels, 1, generator=g)
 
     def forward(self, x: Float[Tensor, "B C R R R"]) -> Float[Tensor, "B C R R R"]:
         """Features that tell of their surroundings."""
         x = x.contiguous(memory_format=torch.channels_last_3d)  # a fifth less time
-        x, before = torch.relu(self.input(x)), []
+        x, before = torch.relu(self.norm(self.input(x))), []
         for level in self.levels:
             assert isinstance(level, Level)
             before.append(x)
@@ -123,18 +124,19 @@ class Level(nn.Module):
         self.mix = _conv(coarse, coarse, 3, generator=g)
         self.up = _conv(coarse, fine, 1, generator=g)
         self.join = _conv(fine, fine, 3, generator=g)
+        self.norms = nn.ModuleList(_norm(channels) for channels in (coarse, coarse, fine))
 
     def coarser(self, x: Float[Tensor, "B C R R R"]) -> Float[Tensor, "B D S S S"]:
         """Down."""
-        x = torch.relu(self.down(x))
-        return x + torch.relu(self.mix(x))
+        x = torch.relu(self.norms[0](self.down(x)))
+        return x + torch.relu(self.norms[1](self.mix(x)))
 
     def finer(
         self, x: Float[Tensor, "B D S S S"], before: Float[Tensor, "B C R R R"]
     ) -> Float[Tensor, "B C R R R"]:
         """Up, by the nearest cells."""
         x = functional.interpolate(self.up(x), scale_factor=2.0)
-        return torch.relu(self.join(torch.relu(x + before)))
+        return torch.relu(self.norms[2](self.join(torch.relu(x + before))))
 
 
 def mirrored(seen: Tensor, axis: int) -> Tensor:
@@ -229,3 +231,8 @@ def _conv(
     nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    """Of groups of two channels or more."""
+    return nn.GroupNorm(math.gcd(GROUPS, max(1, channels // 2)), channels)
