@@ -134,6 +134,26 @@ def test_the_mirror_image_is_told_as_another(generator):
     assert not torch.allclose(encoder(seen), encoder(mirrored(seen, 0)))
 
 
+@pytest.mark.parametrize("kind", ["points", "voxels"])
+def test_a_trained_class_tells_mirror_images_as_mirror_images(kind, generator):
+    decoder, encoder = by_volume(
+        kind, 12, 2, channels=4, hidden=6, half=HALF, mirror=1, generator=generator
+    )
+    seen = torch.rand(2, 50, 3, generator=generator) - 0.5
+    if kind == "voxels":
+        seen = torch.rand(2, 16, 16, 16, generator=generator) < 0.3
+    points = torch.rand(2, 30, 3, generator=generator) - 0.5
+    turned = (mirrored(points, 1), mirrored(seen, 1))
+    alone = decoder(points, encoder(seen))
+    assert not torch.allclose(alone, decoder(turned[0], encoder(turned[1])), atol=1e-3)
+    encoder.eval()
+    both = decoder(points, encoder(seen))
+    torch.testing.assert_close(both, decoder(turned[0], encoder(turned[1])), rtol=1e-4, atol=1e-5)
+    encoder.train()
+    mean = (alone + decoder(turned[0], encoder(turned[1]))) / 2
+    torch.testing.assert_close(both, mean, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("mirror", [None, 0])
 @pytest.mark.parametrize("kind", ["points", "voxels"])
 def test_volumes_tell_observations_apart_and_every_parameter_learns(kind, mirror, generator):

@@ -55,6 +55,7 @@ def by_volume(
         return VoxelCells(channels, generator=generator)
 
     seen, others = cells(), None if mirror is None else cells()
-    decoder = VolumeDecoder(width, blocks, channels=channels, half=half, generator=generator)
-    encoder = VolumeEncoder(seen, channels, others=others, mirror=mirror or 0, generator=generator)
+    axis, g = mirror or 0, generator
+    decoder = VolumeDecoder(width, blocks, channels=channels, half=half, mirror=axis, generator=g)
+    encoder = VolumeEncoder(seen, channels, others=others, mirror=axis, generator=g)
     return decoder, encoder

@@ -153,7 +153,8 @@ class VolumeEncoder(nn.Module):
 
     `others` does as `cells` for the mirror image along axis `mirror`, for classes of shapes that
     are mostly alike on both sides: what is seen of one tells of the other. Its own weights let a
-    shape that is not alike be told as it is.
+    shape that is not alike be told as it is. Such codes hold a second volume after training, of
+    the mirror image, so that the decoder has two opinions of every place.
     """
 
     def __init__(
@@ -171,15 +172,19 @@ class VolumeEncoder(nn.Module):
 
     def forward(self, seen: Tensor) -> Float[Tensor, "B V"]:
         """The codes."""
-        features = self.cells(seen)
-        if self.others is not None:
-            features = features + self.others(mirrored(seen, self.mirror))
-        return self.hourglass(features).flatten(1)
+        if self.others is None:
+            return self.hourglass(self.cells(seen)).flatten(1)
+        sides = [seen, mirrored(seen, self.mirror)]
+        pairs = [sides] if self.training else [sides, sides[::-1]]
+        features = [self.cells(one) + self.others(other) for one, other in pairs]
+        return torch.cat([self.hourglass(volume).flatten(1) for volume in features], dim=1)
 
 
 class VolumeDecoder(nn.Module):
     """The logit at points from volumes over [-half, half]^3: residual blocks, before each of which
-    a linear map of the features at the point is added. Beyond, the features of the rim."""
+    a linear map of the features at the point is added. Beyond, the features of the rim. Of codes
+    that hold a second volume, the mean with the logit there at the points mirrored along `mirror`.
+    """
 
     def __init__(
         self,
@@ -188,10 +193,11 @@ class VolumeDecoder(nn.Module):
         *,
         channels: int,
         half: float,
+        mirror: int = 0,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
-        self.extent, self.channels, g = half, channels, generator
+        self.extent, self.channels, self.mirror, g = half, channels, mirror, generator
         self.input = uniform_linear(9, width, generator=g)
         self.maps = nn.ModuleList(
             uniform_linear(channels, width, generator=g) for _ in range(blocks)
@@ -214,6 +220,10 @@ class VolumeDecoder(nn.Module):
         self, points: Float[Tensor, "B N 3"], codes: Float[Tensor, "B V"]
     ) -> Float[Tensor, "B N"]:
         """Logits of every shape's points."""
+        if codes.shape[1] > self.channels * SIDE**3:
+            own, other = codes.chunk(2, dim=1)
+            image = mirrored(points, self.mirror)
+            return (self.forward(points, own) + self.forward(image, other)) / 2
         phase = points * (math.pi * SIDE / self.extent)
         x = self.input(torch.cat([points, phase.sin(), phase.cos()], dim=-1))
         features = self.features(points, codes)
