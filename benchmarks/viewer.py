@@ -20,7 +20,8 @@ from common import Figure, parser, report, scene_path
 from rayfield.app.command.display import Quiet
 from rayfield.app.drawing.paths import turntable
 from rayfield.app.learned.field import TrainedField
-from rayfield.app.training import Plan, train
+from rayfield.app.plan import Plan
+from rayfield.app.training import train
 from rayfield.app.viewer.address import Door
 from rayfield.app.viewer.engine import Client, Engine, Services
 from rayfield.app.viewer.messages import Look, Seen

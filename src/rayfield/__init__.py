@@ -39,6 +39,7 @@ def train(
     seed: int = 0,
     settings: dict[str, Any] | None = None,
     masks: Literal["cut", "skip", "off"] | None = None,
+    exif: Literal["apply", "ignore"] = "ignore",
     report: bool = True,
 ) -> Learned:
     """Train a method on posed photos into the new run folder `out`.
@@ -46,16 +47,19 @@ def train(
     `preset` names one of the method's configurations. `steps`, `seconds` of training: whichever
     ends first; neither: the method's own number of steps. `downscale` averages pixels over
     squares; `settings` changes fields of the method's Config. `masks` of photos cut the subject
-    out, or only skip their black pixels, or are off; None: as is usual for their format. At the end
-    a page about the run is written, out/report.html, if `report`. Raises what rayfield.core.check
-    defines: UsageError, DataError, RayfieldError.
+    out, or only skip their black pixels, or are off; None: as is usual for their format. `exif`:
+    whether photos are turned where EXIF alone asks for it. At the end a page about the run is
+    written, out/report.html, if `report`. Raises what rayfield.core.check defines: UsageError,
+    DataError, RayfieldError.
     """
     from rayfield.app import training
+    from rayfield.app.plan import Plan
     from rayfield.app.settings import settings_of
 
     limit = None if seconds is None else float(seconds)
+    turn: Literal["apply"] | None = "apply" if exif == "apply" else None
     texts = settings_of(settings or {})
-    plan = training.Plan(preset, steps, limit, downscale, seed, texts, masks=masks, report=report)
+    plan = Plan(preset, steps, limit, downscale, seed, texts, masks=masks, report=report, exif=turn)
     return training.train(method, data, out, plan=plan)
 
 

@@ -19,8 +19,9 @@ from rayfield.app.learned.field import TrainedField
 from rayfield.app.learned.field_surface import surface
 from rayfield.app.learned.rendering import Shot, render
 from rayfield.app.meshes.meshing import Meshing
+from rayfield.app.plan import Plan
 from rayfield.app.report.page import write_report
-from rayfield.app.training import Plan, train
+from rayfield.app.training import train
 from rayfield.core.types import Camera, Mesh
 from rayfield.data.demo import demo_photos
 from rayfield.geometry.mesh import report, transform

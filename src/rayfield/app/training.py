@@ -19,18 +19,23 @@ from rayfield.app.learned.field import method_named
 from rayfield.app.learned.opened import Learned, open_learned
 from rayfield.app.learned.restoring import Restored
 from rayfield.app.onlooker import NOBODY, Onlooker
+from rayfield.app.plan import Plan, asked_of, reading
 from rayfield.app.prepare import kernels_for, preparing
 from rayfield.app.report.after import after_training
 from rayfield.app.settings import apply_settings, config_from_json
 from rayfield.app.sources.clouds import open_points
-from rayfield.app.sources.photos import Photos, check_unchanged, in_frame_of, masks_of, open_photos
+from rayfield.app.sources.photos import (
+    Photos,
+    check_unchanged,
+    in_frame_of,
+    open_photos,
+)
 from rayfield.app.sources.pictures import open_picture, open_samples
 from rayfield.app.sources.scene_class import open_scenes
 from rayfield.app.sources.shape_class import open_shapes
 from rayfield.app.sources.source import Source
 from rayfield.app.sources.target import open_target
 from rayfield.core.check import UsageError
-from rayfield.core.types import MaskUse
 from rayfield.train.lock import locked
 from rayfield.train.loop import fit
 from rayfield.train.optim import Adam
@@ -46,31 +51,6 @@ READERS: dict[str, Callable[..., Source]] = {
     "target": open_target,
     "shapes": open_shapes,
 }
-PHOTOS = ("photos", "scenes", "target")
-GEOMETRY = ("samples", "points", "target", "shapes")  # whose files may hold what is no number
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What `train` may be asked for beside method and data.
-
-    `preset`: one of the method's configurations; None: its default. `steps`, `seconds`: the
-    budget of training, whichever ends first; neither: the method's own.
-    `settings`: texts `field=value` for the method's Config. `drop_invalid`: leave out points and
-    vertices that are not finite numbers, instead of refusing the file. `masks`: what masks of
-    photos are for, as in `data.scene.MaskUse`; None: what their format has them for. `report`:
-    write a page about the run at the end.
-    """
-
-    preset: str | None = None
-    steps: int | None = None
-    seconds: float | None = None
-    downscale: int = 1
-    seed: int = 0
-    settings: tuple[str, ...] = ()
-    drop_invalid: bool = False
-    masks: MaskUse | None = None
-    report: bool = True
 
 
 def train(
@@ -100,7 +80,7 @@ def train(
     chosen = method_named(method)
     _budget(plan.steps, plan.seconds, start)
     with preparing(display, kernels=kernels_for(entry, start)):
-        how = _how(entry.learns, plan.downscale, drop_invalid=plan.drop_invalid, masks=plan.masks)
+        how = reading(entry.learns, plan.downscale, plan.asked)
         source = READERS[entry.learns](Path(data), cfg=start, **how)
         for line in source.lines():
             display.note(line)
@@ -113,7 +93,7 @@ def train(
         record = Record(
             method=method,
             config=dataclasses.asdict(cfg),
-            data={**origin.data, "drop_invalid": plan.drop_invalid, "masks": plan.masks},
+            data={**origin.data, **plan.asked},
             world_from_scene=origin.world_from_scene,
             traits=origin.traits,
             seed=plan.seed,
@@ -152,7 +132,7 @@ def resume(
     with locked(run.path):  # a second process is refused before it loads anything
         with preparing(display, kernels=kernels_for(entry, cfg)):
             root, downscale = run.find_data(), run.record["data"]["downscale"]
-            how = _how(entry.learns, downscale, drop_invalid=run.drop_invalid, masks=masks_of(run))
+            how = reading(entry.learns, downscale, asked_of(run))
             source = READERS[entry.learns](root, cfg=cfg, **how)
             check_unchanged(run, root, source.origin(run.path).data["fingerprint"])
             if isinstance(source, Photos):
@@ -169,17 +149,6 @@ def _reported(path: Path, source: Source | None, display: Display) -> Learned:
     learned = open_learned(path)
     after_training(learned, source, display)
     return learned
-
-
-def _how(learns: str, downscale: int, *, drop_invalid: bool, masks: str | None) -> dict[str, Any]:
-    """What a reader is told beside the Config."""
-    if drop_invalid and learns not in GEOMETRY:
-        raise UsageError("--drop-invalid is for points and meshes; leave it out")
-    if masks is not None and learns not in PHOTOS:
-        raise UsageError("--masks is for photos; leave it out")
-    dropping = {"drop_invalid": True} if drop_invalid else {}
-    masking = {} if masks is None else {"masks": masks}
-    return {"downscale": downscale, **dropping, **masking}
 
 
 def _preset(name: str, method: Any, preset: str | None) -> Any:

@@ -35,6 +35,7 @@ FromData = Annotated[T, FROM_DATA]
 # What a mask of a photo is for: "cut" makes it the photo's alpha, "skip" leaves its black pixels
 # out of training, "off" trains on the whole photo.
 MaskUse = Literal["cut", "skip", "off"]
+ExifUse = Literal["apply", "ignore"]
 
 # How a lens draws: "perspective" keeps straight lines straight but for its distortion; "fisheye"
 # draws distances from the middle by the angle to the axis (math/lens.py).

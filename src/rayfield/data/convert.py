@@ -17,7 +17,7 @@ import numpy as np
 from rayfield.core.check import DataError
 from rayfield.core.types import MaskUse
 from rayfield.data.images import image_info
-from rayfield.data.load import check_lenses
+from rayfield.data.load import check_lenses, stood
 from rayfield.data.masks import used
 from rayfield.data.rectify import kept_share
 from rayfield.data.scene import Capture, Frame, Sparse, hold_out_test, intrinsics
@@ -61,18 +61,20 @@ def convert(
     """Write a capture into the empty folder `root` in a format, one of TARGETS.
 
     `masks` is what its masks are for; None: what they are for in its format. `link`: pictures that
-    stay as they are become hard links to the given ones. `upright`: all pictures are turned as EXIF
-    asks, not only those whose cameras fit them turned alone. Raises DataError for what cannot be
-    used, OSError for what cannot be written.
+    stay as they are become hard links to the given ones. `upright`: pictures are turned as EXIF
+    asks also where no size tells whether their cameras fit them turned. Raises DataError for what
+    cannot be used, OSError for what cannot be written.
     """
     target = TARGETS[form]
     frames, _ = used(capture, masks)
+    if upright:
+        frames, _ = stood(frames, "apply")
     check_lenses(capture.root, frames)
     notes = []
     if target.needs_test:
         frames, held = hold_out_test(frames)
         notes += [held] if held else []
-    jobs = _jobs(capture, frames, target, upright=upright)
+    jobs = _jobs(capture, frames, target)
     pictures: Counter[Change] = Counter()
     with ThreadPoolExecutor(WORKERS) as pool:
         for done, change in enumerate(pool.map(lambda job: bring(job, root, link=link), jobs)):
@@ -90,9 +92,7 @@ def convert(
     return Conversion(written, dict(pictures), changes, _losses(capture, frames, holds))
 
 
-def _jobs(
-    capture: Capture, frames: tuple[Frame, ...], target: Target, *, upright: bool
-) -> list[Job]:
+def _jobs(capture: Capture, frames: tuple[Frame, ...], target: Target) -> list[Job]:
     """What is to be done with each picture."""
     try:
         cameras = target.fit([frame.camera for frame in frames])
@@ -105,10 +105,10 @@ def _jobs(
     taken: set[str] = set()
     for frame, camera, wanted in zip(frames, cameras, target.place(frames), strict=True):
         cut = target.cut_by_alpha
-        change = change_of(frame, camera, png=target.png, cut=cut, upright=upright)
+        change = change_of(frame, camera, png=target.png, cut=cut)
         name = _free(wanted if change == "copied" else _as_png(wanted), taken)
         mask = target.mask(name) if _mask_goes(frame, target) else None
-        jobs.append(Job(frame, change, camera, name, cut, mask, upright))
+        jobs.append(Job(frame, change, camera, name, cut, mask))
     return jobs
 
 

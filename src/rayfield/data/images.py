@@ -113,11 +113,14 @@ def read_image(
     return pixels if downscale == 1 else shrink(pixels, downscale)
 
 
-def glance(path: Path, *, side: int, size: tuple[int, int]) -> UInt8[np.ndarray, "H W C"]:
+def glance(
+    path: Path, *, side: int, size: tuple[int, int], upright: bool = False
+) -> UInt8[np.ndarray, "H W C"]:
     """An image file at a small size, RGB or RGBA: its longer side is `side` or up to twice that.
 
     Where the file is smaller, it is as it is. JPEG is decoded no finer than needed. `size` is the
-    (width, height) of the whole picture: it is turned as EXIF asks if only so it has that shape.
+    (width, height) of the whole picture: it is turned as EXIF asks if only so it has that shape,
+    or wanted `upright`.
     Raises DataError as `read_image` does.
     """
     with open_image(path) as image:
@@ -126,9 +129,8 @@ def glance(path: Path, *, side: int, size: tuple[int, int]) -> UInt8[np.ndarray,
                 part = side / max(image.size)
                 image.draft("RGB", (int(image.width * part) + 1, int(image.height * part) + 1))
             image.load()
-            if (image.width < image.height) != (size[0] < size[1]) and orientation(
-                image
-            ) in QUARTER_TURNS:
+            lying = (image.width < image.height) != (size[0] < size[1])
+            if upright or (lying and orientation(image) in QUARTER_TURNS):
                 image = ImageOps.exif_transpose(image)
         except Exception as error:  # as in open_image
             raise damaged(path, error) from None

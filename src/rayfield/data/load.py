@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from rayfield.core.check import DataError, UsageError
-from rayfield.core.types import Camera, MaskUse
+from rayfield.core.types import Camera, ExifUse, MaskUse
 from rayfield.data.detect import read_capture
 from rayfield.data.images import image_info
 from rayfield.data.masks import used
@@ -21,23 +21,26 @@ BYTES_LIMIT = 1_500_000_000
 LENS_CHECKS = 17
 
 
-def load_scene(path: Path, *, downscale: int = 1, masks: MaskUse | None = None) -> Scene:
+def load_scene(
+    path: Path, *, downscale: int = 1, masks: MaskUse | None = None, exif: ExifUse = "ignore"
+) -> Scene:
     """Read a data set of posed pictures and normalise it; its format is told from its files.
 
     `path` is a folder, or a file of cameras in one (see detect.py). `downscale` averages pictures
     over blocks of that many pixels squared; where the training pictures would take more than 1.5 GB
     it is raised, and a note says so. `masks` is what masks are for; None: what they are for in data
-    of this format. Pictures are decoded later, by those who need them. Raises DataError for input
-    that cannot be used.
+    of this format. `exif`: whether pictures are turned as EXIF asks where no size tells if their
+    cameras are those of the turned ones. Pictures are decoded later, by those who need them.
+    Raises DataError for input that cannot be used.
     """
     if downscale < 1:
         raise UsageError(f"downscale is {downscale}; give 1 or more")
     capture = read_capture(path)
     frames, masking = used(capture, masks)
     frames, held = hold_out_test(frames)
-    notes = [*capture.notes, *(note for note in (masking, held) if note)]
+    frames, turning = stood(frames, exif)
+    notes = [*capture.notes, *(note for note in (masking, held, turning) if note)]
     notes.extend(check_lenses(capture.root, frames))
-    notes.extend(_turned(frames))
     factor = _affordable(frames, downscale)
     if factor > downscale:
         notes.append(
@@ -80,17 +83,26 @@ def _reduced(frame: Frame, factor: int) -> Frame:
     return replace(frame, camera=small, downscale=factor)
 
 
-def _turned(frames: tuple[Frame, ...]) -> list[str]:
-    """A note on pictures that EXIF asks to turn where no size tells whether their poses want it."""
-    count = 0
-    for frame in frames:
-        info = image_info(frame.path)
-        square = info.width == info.height
-        count += info.orientation > 1 and (square or not info.swapped)
-    if not count:
-        return []
-    how = "their pixels are taken as stored (rayfield convert --exif apply turns them)"
-    return [f"{count} images have an EXIF orientation that sizes do not tell: {how}"]
+def stood(frames: tuple[Frame, ...], exif: ExifUse) -> tuple[tuple[Frame, ...], str | None]:
+    """The frames, and a note on pictures that EXIF asks to turn where no size tells whether their
+    cameras want it; with "apply" those are `upright`.
+    """
+    asking = [_asks_in_vain(frame) for frame in frames]
+    if not any(asking):
+        return frames, None
+    how = "their pixels are taken as stored (--exif apply turns them)"
+    if exif == "apply":
+        frames = tuple(
+            replace(frame, upright=asks) for frame, asks in zip(frames, asking, strict=True)
+        )
+        how = "they are turned as it asks (--exif apply)"
+    return frames, f"{sum(asking)} images have an EXIF orientation that sizes do not tell: {how}"
+
+
+def _asks_in_vain(frame: Frame) -> bool:
+    """Whether EXIF asks to turn a picture in a way that does not swap its sides, or equal ones."""
+    info = image_info(frame.path)
+    return info.orientation > 1 and (info.width == info.height or not info.swapped)
 
 
 def check_lenses(root: Path, frames: tuple[Frame, ...]) -> list[str]:

@@ -17,7 +17,13 @@ def decode(frame: Frame) -> UInt8[np.ndarray, "H W C"]:
     """The stored pixels, averaged as the frame asks; RGBA where it has alpha or is cut out."""
     camera = frame.camera
     size = (camera.width, camera.height)
-    return read_image(frame.path, size=size, downscale=frame.downscale, cutout=frame.cutout)
+    return read_image(
+        frame.path,
+        size=size,
+        downscale=frame.downscale,
+        cutout=frame.cutout,
+        upright=frame.upright,
+    )
 
 
 def view_image(frame: Frame) -> Float[Tensor, "H W 4"]:

@@ -58,7 +58,8 @@ class Frame:
 
     `camera` describes the picture after averaging over blocks of `downscale`^2 stored pixels.
     `mask` is a picture that is white where the subject, or what can be used, is seen. `bounds` are
-    the depths of the nearest and the farthest content, where files tell.
+    the depths of the nearest and the farthest content, where files tell. `upright`: the camera is
+    that of the picture turned as EXIF asks, which its size does not tell.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Frame:
     mask_use: MaskUse = "skip"
     downscale: int = 1
     bounds: tuple[float, float] | None = None
+    upright: bool = False
 
     @property
     def cutout(self) -> Path | None:

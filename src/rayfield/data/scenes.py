@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from rayfield.core.check import DataError
-from rayfield.core.types import MaskUse, RayBatch, Rays, SceneTraits
+from rayfield.core.types import ExifUse, MaskUse, RayBatch, Rays, SceneTraits
 from rayfield.data import pixels
 from rayfield.data.detect import holds_scene
 from rayfield.data.load import BYTES_LIMIT, load_scene
@@ -93,7 +93,9 @@ def holds_scenes(path: Path) -> bool:
     return any(holds_scene(entry) for entry in path.iterdir())
 
 
-def load_scenes(path: Path, *, downscale: int = 1, masks: MaskUse | None = None) -> Scenes:
+def load_scenes(
+    path: Path, *, downscale: int = 1, masks: MaskUse | None = None, exif: ExifUse = "ignore"
+) -> Scenes:
     """Read every subfolder of a folder as `load_scene` does.
 
     Scenes of cut-out subjects share the frame of the smallest cube about all their cubes, so that
@@ -108,7 +110,9 @@ def load_scenes(path: Path, *, downscale: int = 1, masks: MaskUse | None = None)
     if len(folders) < 2:
         fix = "learning across scenes needs a folder of at least 2 scenes, each in its own folder"
         raise DataError(path, f"holds {len(folders)} folder{'s' * (len(folders) != 1)}", fix)
-    scenes = tuple(load_scene(folder, downscale=downscale, masks=masks) for folder in folders)
+    scenes = tuple(
+        load_scene(folder, downscale=downscale, masks=masks, exif=exif) for folder in folders
+    )
     cut_out = [scene.traits.bounded for scene in scenes]
     if any(cut_out) and not all(cut_out):
         odd = scenes[cut_out.index(False)].root.name

@@ -21,6 +21,7 @@ class DataRecord(TypedDict):
     downscale: int
     drop_invalid: NotRequired[bool]
     masks: NotRequired[str | None]
+    exif: NotRequired[str | None]
 
 
 class Asked(TypedDict):

@@ -15,7 +15,8 @@ from websockets.sync.client import connect
 
 import rayfield
 from rayfield.app.command.display import Quiet
-from rayfield.app.training import Plan, resume, train
+from rayfield.app.plan import Plan
+from rayfield.app.training import resume, train
 from rayfield.app.viewer import watching
 from rayfield.app.viewer.address import Door
 from rayfield.app.viewer.watching import Allowance, Watch, told

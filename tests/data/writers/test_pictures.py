@@ -26,26 +26,23 @@ def frame(tmp_path):
 
 
 def test_a_picture_changes_only_where_it_must(frame, tmp_path):
-    assert change_of(frame, CAMERA, png=True, cut=True, upright=False) == "copied"
-    assert (
-        change_of(frame, replace(CAMERA, fx=7.0), png=False, cut=False, upright=False)
-        == "resampled"
-    )
+    assert change_of(frame, CAMERA, png=True, cut=True) == "copied"
+    assert change_of(frame, replace(CAMERA, fx=7.0), png=False, cut=False) == "resampled"
     jpeg = tmp_path / "0.jpg"
     Image.fromarray(read_image(frame.path)).save(jpeg)
     other = replace(frame, path=jpeg)
-    assert change_of(other, CAMERA, png=False, cut=False, upright=False) == "copied"
-    assert change_of(other, CAMERA, png=True, cut=False, upright=False) == "as PNG"
+    assert change_of(other, CAMERA, png=False, cut=False) == "copied"
+    assert change_of(other, CAMERA, png=True, cut=False) == "as PNG"
     masked = replace(frame, mask=frame.path, mask_use="cut")
-    assert change_of(masked, CAMERA, png=False, cut=True, upright=False) == "cut out"
-    assert change_of(masked, CAMERA, png=False, cut=False, upright=False) == "copied"
+    assert change_of(masked, CAMERA, png=False, cut=True) == "cut out"
+    assert change_of(masked, CAMERA, png=False, cut=False) == "copied"
 
 
 def test_a_png_in_name_only_is_written_anew(frame, tmp_path):
     path = tmp_path / "fake.png"
     Image.fromarray(read_image(frame.path)).save(path, format="JPEG")
     fake = replace(frame, path=path)
-    assert change_of(fake, CAMERA, png=True, cut=False, upright=False) == "as PNG"
+    assert change_of(fake, CAMERA, png=True, cut=False) == "as PNG"
     bring(Job(fake, "as PNG", CAMERA, "out.png", False, None), tmp_path, link=False)
     assert (tmp_path / "out.png").read_bytes().startswith(PNG)
     assert np.array_equal(read_image(tmp_path / "out.png"), read_image(path))

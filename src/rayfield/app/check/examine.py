@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from rayfield.core.types import Camera, MaskUse
+from rayfield.core.types import Camera, ExifUse, MaskUse
 from rayfield.data.check.axes import Name, better, check_axes, judge, readings
 from rayfield.data.check.box import Subject, find_subject
 from rayfield.data.check.coverage import Coverage, check_coverage, cover
@@ -54,13 +54,14 @@ def examine(
     path: Path,
     *,
     masks: MaskUse | None = None,
+    exif: ExifUse = "ignore",
     progress: Callable[[float], None] = lambda done: None,
 ) -> Examination:
     """Check a data set. Raises DataError only where there is none at all.
 
-    `masks` as in `load_scene`; `progress` is told the part of the pictures looked at.
+    `masks`, `exif` as in `load_scene`; `progress` is told the part of the pictures looked at.
     """
-    reading = gather(path, masks=masks)
+    reading = gather(path, masks=masks, exif=exif)
     findings = list(reading.findings)
     capture = reading.capture
     if capture is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rayfield.app.check.examine import Examination, examine
 from rayfield.app.convert import check_target, fresh_folder
 from rayfield.core.check import DataError, RayfieldError
-from rayfield.core.types import MaskUse
+from rayfield.core.types import ExifUse, MaskUse
 from rayfield.data.check.mend import Mending, write_mended
 
 
@@ -29,7 +29,12 @@ def plan(found: Examination) -> Mending:
 
 
 def fix(
-    found: Examination, out: Path, *, link: bool = False, masks: MaskUse | None = None
+    found: Examination,
+    out: Path,
+    *,
+    link: bool = False,
+    masks: MaskUse | None = None,
+    exif: ExifUse = "ignore",
 ) -> tuple[list[str], Examination]:
     """Write the corrected copy into the new folder `out`: what was done, and a check of it.
 
@@ -52,4 +57,4 @@ def fix(
         what = f"{out}: cannot be written ({reason})"
         raise RayfieldError(f"{what}; nothing was left there; choose another folder") from None
     named = found.path.name if found.path.is_file() else ""
-    return done, examine(out / named, masks=masks)
+    return done, examine(out / named, masks=masks, exif=exif)

@@ -26,6 +26,8 @@ class Check(Common):
     """PNG to write; default: check-DATA.png here, or check-NEW.png of the copy"""
     masks: Annotated[Literal["cut", "skip", "off"] | None, told()] = None
     """masks of photos, as in `train`; default: as their format"""
+    exif: Annotated[Literal["apply", "ignore"], arg()] = "ignore"
+    """orientation that EXIF asks for where sizes do not tell, as in `train`"""
     fix: Flag = False
     """write a corrected copy into the folder of -o: poses, masks, copies, unusable photos"""
     output: Annotated[Path | None, told(aliases=["-o"], metavar="NEW")] = None
@@ -44,11 +46,12 @@ class Check(Common):
         found = examine(
             self.folder,
             masks=self.masks,
+            exif=self.exif,
             progress=lambda done: display.task("looking at the photos", done),
         )
         final, mended = found, None
         if self.output is not None:
-            done, final = fix(found, self.output, link=self.link, masks=self.masks)
+            done, final = fix(found, self.output, link=self.link, masks=self.masks, exif=self.exif)
             mended = words.Mended(self.output, tuple(done), words.verdict(final))
         picture = self._draw(final)
         code = DataError.exit_code if final.pointless else 0

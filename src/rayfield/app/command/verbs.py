@@ -59,6 +59,9 @@ class Train(Common):
     """leave out points and vertices of the data that are not finite numbers"""
     masks: Annotated[Literal["cut", "skip", "off"] | None, told()] = None
     """masks of photos: cut the subject out, skip black pixels, or off; default: as their format"""
+    exif: Annotated[Literal["apply", "ignore"] | None, told()] = None
+    """orientation that EXIF asks for where sizes do not tell: turn the photos, or leave them;
+    default: ignore"""
     seed: Annotated[int, arg(metavar="N")] = 0
     """seed of all randomness"""
     set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FIELD=VALUE")] = ()
@@ -78,11 +81,12 @@ class Train(Common):
         if data is None or (self.folder and self.data):
             raise UsageError("give the data once: rayfield train METHOD DATA -o RUN")
         from rayfield.app.command import summary
-        from rayfield.app.training import Plan, train
+        from rayfield.app.plan import Plan
+        from rayfield.app.training import train
         from rayfield.app.viewer.show import looked_at
 
         budget = (self.preset, self.steps, self.seconds, self.downscale, self.seed)
-        plan = Plan(*budget, self.set, self.drop_invalid, self.masks, not self.no_report)
+        plan = Plan(*budget, self.set, self.drop_invalid, self.masks, not self.no_report, self.exif)
         out = self.output or Path("runs") / f"{self.method}-{data.resolve().name}"
         door = (self.host, self.port) if self.view else None
         with looked_at(door, self.method, display) as watch:

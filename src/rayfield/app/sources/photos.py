@@ -16,7 +16,7 @@ from rayfield.app.learned import cameras as cams
 from rayfield.app.learned.field import CAMERAS, traits_of
 from rayfield.app.sources.source import Origin
 from rayfield.core.check import DataError
-from rayfield.core.types import MaskUse, SceneTraits
+from rayfield.core.types import ExifUse, MaskUse, SceneTraits
 from rayfield.data.load import load_scene
 from rayfield.data.pixels import PixelSampler
 from rayfield.data.scene import Scene, placed
@@ -67,9 +67,16 @@ class Photos:
         return scene_gallery(run, method, model, cfg=cfg, scene=self.scene, display=display)
 
 
-def open_photos(path: Path, *, cfg: Any, downscale: int, masks: MaskUse | None = None) -> Photos:
+def open_photos(
+    path: Path,
+    *,
+    cfg: Any,
+    downscale: int,
+    masks: MaskUse | None = None,
+    exif: ExifUse = "ignore",
+) -> Photos:
     """The posed photos in a folder. Raises DataError. `cfg` changes nothing here."""
-    return Photos(load_scene(path, downscale=downscale, masks=masks))
+    return Photos(load_scene(path, downscale=downscale, masks=masks, exif=exif))
 
 
 def scene_of(run: Run) -> Scene:
@@ -80,8 +87,8 @@ def scene_of(run: Run) -> Scene:
     number = run.record["traits"].get("scene")
     if number is not None:
         return scenes_of(run).scenes[number]
-    data = run.record["data"]
-    scene = load_scene(run.find_data(), downscale=data["downscale"], masks=masks_of(run))
+    downscale = run.record["data"]["downscale"]
+    scene = load_scene(run.find_data(), downscale=downscale, masks=masks_of(run), exif=exif_of(run))
     check_unchanged(run, scene.source, scene.fingerprint)
     return in_frame_of(run, scene)
 
@@ -94,8 +101,10 @@ def in_frame_of(run: Run, scene: Scene) -> Scene:
 
 def scenes_of(run: Run) -> Scenes:
     """The data of a class's run, read anew. Raises DataError if it is gone or has changed."""
-    data = run.record["data"]
-    scenes = load_scenes(run.find_data(), downscale=data["downscale"], masks=masks_of(run))
+    downscale = run.record["data"]["downscale"]
+    scenes = load_scenes(
+        run.find_data(), downscale=downscale, masks=masks_of(run), exif=exif_of(run)
+    )
     check_unchanged(run, scenes.root, scenes.fingerprint)
     return scenes
 
@@ -104,6 +113,11 @@ def masks_of(run: Run) -> MaskUse | None:
     """What masks of a run's photos were asked to be for; None: what their format has them for."""
     use = run.record["data"].get("masks")
     return cast(MaskUse, use) if use in get_args(MaskUse) else None
+
+
+def exif_of(run: Run) -> ExifUse:
+    """Whether photos of a run are turned where EXIF alone asks for it."""
+    return "apply" if run.record["data"].get("exif") == "apply" else "ignore"
 
 
 def check_unchanged(run: Run, root: Path, fingerprint: str) -> None:

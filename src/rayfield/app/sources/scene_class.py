@@ -14,7 +14,7 @@ from rayfield.app.learned import cameras as cams
 from rayfield.app.learned.trained_class import keep_cameras
 from rayfield.app.sources.photos import Photos, open_photos
 from rayfield.app.sources.source import Origin
-from rayfield.core.types import MaskUse, SceneTraits
+from rayfield.core.types import ExifUse, MaskUse, SceneTraits
 from rayfield.data.scene import Remarks, shortened
 from rayfield.data.scenes import Scenes, ScenesSampler, holds_scenes, load_scenes
 from rayfield.train.run import Run, describe_data
@@ -73,13 +73,18 @@ class SceneClass:
 
 
 def open_scenes(
-    path: Path, *, cfg: Any, downscale: int, masks: MaskUse | None = None
+    path: Path,
+    *,
+    cfg: Any,
+    downscale: int,
+    masks: MaskUse | None = None,
+    exif: ExifUse = "ignore",
 ) -> Photos | SceneClass:
     """The posed photos in a folder, or of all scenes in its subfolders. Raises DataError."""
     if holds_scenes(path):
-        scenes = load_scenes(path, downscale=downscale, masks=masks)
+        scenes = load_scenes(path, downscale=downscale, masks=masks, exif=exif)
         return SceneClass(scenes, downscale=downscale)
-    return open_photos(path, cfg=cfg, downscale=downscale, masks=masks)
+    return open_photos(path, cfg=cfg, downscale=downscale, masks=masks, exif=exif)
 
 
 def counts_of(scenes: Scenes) -> dict[str, int]:

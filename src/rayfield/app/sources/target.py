@@ -18,7 +18,7 @@ from rayfield.app.sources.clouds import Points
 from rayfield.app.sources.photos import Photos
 from rayfield.app.sources.source import Origin, Source
 from rayfield.core.check import UsageError
-from rayfield.core.types import MaskUse, Mesh
+from rayfield.core.types import ExifUse, MaskUse, Mesh
 from rayfield.data.detect import names_cameras
 from rayfield.data.load import load_scene
 from rayfield.data.pointfiles import usual_up
@@ -80,6 +80,7 @@ def open_target(
     downscale: int,
     drop_invalid: bool = False,
     masks: MaskUse | None = None,
+    exif: ExifUse | None = None,
 ) -> Source:
     """The posed photos in a folder, `cfg.views` of them in a batch; the points or mesh of a file.
 
@@ -90,8 +91,11 @@ def open_target(
     if path.is_file() and not names_cameras(path):
         if masks is not None:
             raise UsageError("--masks is for photos; leave it out")
+        if exif is not None:
+            raise UsageError("--exif is for photos; leave it out")
         return PointTarget(Points(read_points(path, drop_invalid=drop_invalid)))
-    return Photos(load_scene(path, downscale=downscale, masks=masks), views=cfg.views)
+    scene = load_scene(path, downscale=downscale, masks=masks, exif=exif or "ignore")
+    return Photos(scene, views=cfg.views)
 
 
 def mesh_picture(mesh: Mesh) -> UInt8[np.ndarray, "S S 3"]:

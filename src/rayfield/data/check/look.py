@@ -77,12 +77,12 @@ def look_at(
 
 def look(frame: Frame) -> Look:
     """Look at one picture. Raises DataError where it, or its mask, cannot be decoded."""
-    upright = (frame.camera.width, frame.camera.height)
-    pixels = glance(frame.path, side=SIDE, size=upright)
+    size = (frame.camera.width, frame.camera.height)
+    pixels = glance(frame.path, side=SIDE, size=size, upright=frame.upright)
     carries = pixels.shape[-1] == 4
     keep = pixels[..., 3] if carries else None
     if frame.mask is not None:
-        mask = glance(frame.mask, side=SIDE, size=upright)[..., 0]
+        mask = glance(frame.mask, side=SIDE, size=size)[..., 0]
         keep = _resized(mask, pixels.shape[:2])
     grey = pixels[..., :3] @ np.full(3, 1 / 3, np.float32)
     solid = np.ones(grey.shape, bool) if keep is None else keep >= OPAQUE

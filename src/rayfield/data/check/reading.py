@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from rayfield.core.check import DataError
-from rayfield.core.types import MaskUse
+from rayfield.core.types import ExifUse, MaskUse
 from rayfield.data.check.finding import Finding
 from rayfield.data.check.listing import Row, read_rows
 from rayfield.data.detect import holds_scene, names_cameras, read_capture
+from rayfield.data.load import stood
 from rayfield.data.masks import used
 from rayfield.data.scene import Capture, hold_out_test, in_natural_order
 
@@ -32,7 +34,7 @@ class Reading(NamedTuple):
     axes: Float[np.ndarray, "4 4"]
 
 
-def gather(path: Path, *, masks: MaskUse | None = None) -> Reading:
+def gather(path: Path, *, masks: MaskUse | None = None, exif: ExifUse = "ignore") -> Reading:
     """Read all that can be read. Raises DataError where there is no data set at all."""
     known = names_cameras(path) if path.is_file() else holds_scene(path)
     if not known:
@@ -55,8 +57,12 @@ def gather(path: Path, *, masks: MaskUse | None = None) -> Reading:
         frames, note = capture.frames, None
         findings.append(_of_error(error, "masks"))
     frames, held = hold_out_test(frames)
+    turning = None
+    with contextlib.suppress(DataError):  # damaged photos are told of when they are looked at
+        frames, turning = stood(frames, exif)
     findings += [Finding("note", "split", held)] if held else []
     findings += [Finding("note", "masks", note)] if note else []
+    findings += [Finding("note", "images", turning)] if turning else []
     return Reading(replace(capture, frames=frames), tuple(rows), tuple(findings), axes)
 
 

@@ -27,8 +27,7 @@ Change = Literal["copied", "linked", "turned", "cut out", "as PNG", "resampled"]
 class Job(NamedTuple):
     """A picture to bring into another data set: its frame, why it changes, the camera it gets.
 
-    `cut`: its mask is to become alpha. `mask` is where its mask goes, if it goes along. `upright`:
-    it is to be turned as EXIF asks, whatever its size.
+    `cut`: its mask is to become alpha. `mask` is where its mask goes, if it goes along.
     """
 
     frame: Frame
@@ -37,18 +36,14 @@ class Job(NamedTuple):
     name: str
     cut: bool
     mask: str | None
-    upright: bool = False
 
 
-def change_of(frame: Frame, camera: Camera, *, png: bool, cut: bool, upright: bool) -> Change:
+def change_of(frame: Frame, camera: Camera, *, png: bool, cut: bool) -> Change:
     """Why a picture cannot stay as it is; "copied" if it can."""
     if not same_lens(frame.camera, camera):
         return "resampled"
     info = image_info(frame.path)
-    if (upright and info.orientation > 1) or (info.width, info.height) != (
-        camera.width,
-        camera.height,
-    ):
+    if frame.upright or (info.width, info.height) != (camera.width, camera.height):
         return "turned"  # as EXIF asks
     if cut and frame.cutout is not None:
         return "cut out"
@@ -74,7 +69,7 @@ def bring(job: Job, root: Path, *, link: bool) -> Change:
     camera = frame.camera
     size = (camera.width, camera.height)
     cutout = frame.cutout if job.cut else None
-    pixels = read_image(frame.path, size=size, cutout=cutout, upright=job.upright)
+    pixels = read_image(frame.path, size=size, cutout=cutout, upright=frame.upright)
     if job.change == "resampled":
         pixels = resampled(pixels, camera, job.camera)
     write_png(target, pixels)
@@ -97,7 +92,7 @@ def _bring_mask(job: Job, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if frame.mask is None:
         size = (camera.width, camera.height)
-        grey = read_image(frame.path, size=size, upright=job.upright)[..., 3]
+        grey = read_image(frame.path, size=size, upright=frame.upright)[..., 3]
     else:
         grey = mask_pixels(frame.mask)
     if grey.shape != (camera.height, camera.width):
