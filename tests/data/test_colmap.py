@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from rayfield.core.check import DataError
 from rayfield.core.types import Camera
 from rayfield.data import colmap, colmap_text
 from rayfield.data.colmap_binary import read_cameras, read_images, read_points
@@ -19,6 +20,7 @@ from rayfield.data.colmap_model import (
     MODELS,
     ONE_FOCAL,
     ONE_FOCAL_FISHEYE,
+    SUPPORTED,
     ColmapCamera,
     ColmapImage,
     camera_of,
@@ -263,3 +265,19 @@ def test_the_model_may_lie_where_nerfstudio_keeps_it(capture_dir):
     (root / "colmap").mkdir()
     (root / "sparse").rename(root / "colmap" / "sparse")
     assert len(colmap.read(root).frames) == 11
+
+
+@pytest.mark.parametrize("model", [m for m, _ in MODELS.values() if m not in SUPPORTED])
+def test_a_lens_that_is_not_read_is_refused_by_name_with_those_that_are(model):
+    """Never taken for a pinhole; of a panorama, what to do instead."""
+    counts = dict(MODELS.values())
+    lens = ColmapCamera(model, 12, 8, (15.0,) * counts[model])
+    image = ColmapImage(
+        "a.png", 1, np.array([1.0, 0, 0, 0]), np.zeros(3), np.zeros((0, 2)), np.zeros(0, int)
+    )
+    with pytest.raises(DataError, match=f"the camera model {model} is not supported") as caught:
+        camera_of(lens, image, Path("cameras.bin"))
+    if model == "EQUIRECTANGULAR":
+        assert "cut perspective views" in caught.value.fix
+    else:
+        assert all(known in caught.value.fix for known in SUPPORTED)
