@@ -12,7 +12,8 @@ def adjacency(faces: Int[np.ndarray, "F 3"], vertices: int) -> csc_array:
     """1 where two vertices share an edge, sparse [V V]."""
     pairs = np.concatenate([faces[:, (0, 1)], faces[:, (1, 2)], faces[:, (2, 0)]]).astype(np.int64)
     a, b = np.concatenate([pairs, pairs[:, ::-1]]).T
-    links = csc_array((np.ones(len(a)), (a, b)), shape=(vertices, vertices))  # sums what is twice
+    links = csc_array((np.ones(len(a)), (a, b)), shape=(vertices, vertices))
+    links.sum_duplicates()  # not every version of scipy has done it
     links.data[:] = 1.0
     return links
 
