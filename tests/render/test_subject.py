@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,8 +13,11 @@ from rayfield.fields.radiance import RadianceField
 from rayfield.fields.surface import SurfaceField
 from rayfield.math.density import neus_depth
 from rayfield.math.rays import ray_box, ray_sphere
+from rayfield.methods import neus
+from rayfield.render import growth
 from rayfield.render.shell import Marching, composited
 from rayfield.render.subject import FEWEST, SCALE, Subject
+from rayfield.render.width import Width
 
 WIDTH = 0.005
 RULE = partial(neus_depth, sharpness=1 / WIDTH)
@@ -28,7 +32,7 @@ def made(*, ball: float = 1.0, backdrop: bool = False) -> Subject:
     )
     around = RadianceField(HashGrid(**sizes, generator=generator), 16, generator=generator)
     subject = Subject(
-        field, cells=32, ball=ball, width=WIDTH, backdrop=around if backdrop else None
+        field, cells=32, ball=ball, width=Width(WIDTH), backdrop=around if backdrop else None
     )
     subject.refresh(0, reach=7.0, generator=generator)
     return subject
@@ -132,6 +136,41 @@ def test_what_is_behind_begins_where_the_ball_ends(monkeypatch):
     subject.see(rays, Marching(1 / 64, RULE), background=torch.zeros(3))
     _, last = ray_sphere(rays.origins, rays.directions, radius=0.5)
     torch.testing.assert_close(asked[0].near, torch.maximum(last, rays.near))
+
+
+def test_a_matte_colour_comes_to_depend_on_direction_as_the_surface_sharpens():
+    subject = made()
+    subject.plan = Width(WIDTH, matte=(0.02, 0.005))
+    points = torch.rand(50, 3, generator=torch.Generator().manual_seed(2)) - 0.5
+    away = normalize(points)
+
+    def spread(width: float) -> float:
+        subject.set_width(width)
+        seen = [subject.color()(points, along).detach() for along in (away, -away)]
+        return float((seen[0] - seen[1]).abs().max())
+
+    assert spread(0.03) == 0.0
+    assert spread(0.02) < 1e-6
+    assert 0 < spread(0.015) < spread(0.01) < spread(0.005)
+    full = subject.color()(points, away)
+    subject.plan = Width(WIDTH)
+    torch.testing.assert_close(subject.color()(points, away), full)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"backdrop": True}, True),
+        ({"backdrop": False}, False),
+        ({"backdrop": True, "sharp": 0.03}, False),
+    ],
+)
+def test_colour_is_matte_at_first_before_a_backdrop_alone(settings, expected):
+    cfg = replace(neus.Config(levels=2, entries=1 << 10, occupancy=16), **settings)
+    subject = neus.build(cfg, generator=torch.Generator().manual_seed(0))
+    assert (subject.plan.shine(subject.width) == 0.0) == expected
+    growth.advance(subject, cfg, cfg.steps, generator=torch.Generator())
+    assert subject.plan.shine(subject.width) == 1.0
 
 
 def _nothing(rays: Rays) -> Rendered:

@@ -8,9 +8,9 @@ Sec. 3.3, with masks where photos have alpha.
 Departures: at `fast` sharpness follows a schedule instead of being learned, and levels of a hash
 grid (`fields.surface`) are added as it grows; rays are sampled in cells of an occupancy grid within
 `reach` widths of the surface. `laptop` and `paper` have networks (`fields.surface_network`) and
-up-sampling. Rates fall exponentially. A bending term
-smooths. Photos with alpha have a random background. What is behind the subject's ball is a
-radiance field in contracted space.
+up-sampling. Rates fall exponentially. A bending term smooths. Photos with alpha have a random
+background. What is behind the subject's ball is a radiance field in contracted space; before it,
+colour depends on direction only once the shape is there.
 Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes in other ways
 than brightness (`exposure`).
 """

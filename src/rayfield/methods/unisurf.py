@@ -8,7 +8,8 @@ Departures: occupancy is the logistic function of a signed distance kept so by a
 sharpens by a schedule; the paper's logits are free. At `fast` a hash grid (`fields.surface`)
 instead of networks, and samples in front of the interval near the surface alone. Smoothness
 compares gradients at samples, not normals at roots. Where photos have alpha: masks, and a random
-background. What is behind the subject's ball is a radiance field in contracted space.
+background. What is behind the subject's ball is a radiance field in contracted space; before it,
+colour is the same from all sides at first.
 Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes in other ways
 than brightness (`exposure`).
 """

@@ -9,7 +9,7 @@ fall than a surface to be found. At `fast` a hash grid (`fields.surface`) instea
 levels added on the way, and even cells within `reach` widths of the surface instead of samples of
 bounded error, which `laptop` and `paper` have. Density is integrated exactly over cells. A bending
 term smooths. Where photos have alpha: masks, and a random background. What is behind the subject's
-ball is a radiance field in contracted space.
+ball is a radiance field in contracted space; before it, colour is the same from all sides at first.
 Cannot: glass, fog and hair; thin sheets seen from both sides; light that changes in other ways
 than brightness (`exposure`).
 """

@@ -20,11 +20,13 @@ from rayfield.fields.radiance import RadianceField
 from rayfield.fields.surfaces import AnySurface, Sizes, grid, sphere
 from rayfield.render.dense import Dense, PlacesFn
 from rayfield.render.subject import Subject
+from rayfield.render.width import Width
 
 FIRST_LEVELS = 2  # how many are on at the start
 BACKDROP_WIDTH = 64
 FEWEST_PHOTOS = 3
 GROWN, SHARPENED = 0.5, 0.7  # parts of the steps until all levels are on, the width is `sharp`
+MATTE = 0.4, 0.55  # parts until and from which colour depends on direction not at all, and in full
 ADAM = {"betas": (0.9, 0.99), "eps": 1e-15}
 
 
@@ -97,8 +99,7 @@ def blurred_sphere(
         field,
         cells=plan.occupancy,
         ball=plan.ball,
-        width=plan.blurred,
-        learned=learned,
+        width=Width(plan.blurred, learned, _matte(plan)),
         backdrop=backdrop,
         dense=Dense(places, plan.rays) if plan.layers else None,
         photos=plan.images if plan.exposure else 0,
@@ -117,9 +118,26 @@ def advance(model: Subject, plan: Plan, step: int, *, generator: Generator) -> N
     done = min(1.0, step / plan.steps)
     more = (plan.levels - FIRST_LEVELS + 1) * min(1.0, done / GROWN)
     model.field.activate(min(plan.levels, FIRST_LEVELS + int(more)))
-    sharpened = min(1.0, done / SHARPENED)
-    model.set_width(plan.blurred * (plan.sharp / plan.blurred) ** sharpened)
+    model.set_width(_width(plan, done))
     model.refresh(step, reach=plan.reach, generator=generator)
+
+
+def _width(plan: Plan, done: float) -> float:
+    """That of the surface after a part of the steps."""
+    return plan.blurred * (plan.sharp / plan.blurred) ** min(1.0, done / SHARPENED)
+
+
+def _matte(plan: Plan) -> tuple[float, float] | None:
+    """The widths between which colour begins to depend on direction, where it does not at once.
+
+    Before a backdrop nothing says that a subject is smaller than the sphere that it starts as, on
+    which colours that differ from every side can show any photo. With one colour for all sides only
+    the true shape can. Networks that keep their width are left as published.
+    """
+    if not plan.backdrop or plan.blurred <= plan.sharp:
+        return None
+    first, last = (_width(plan, done) for done in MATTE)
+    return first, last
 
 
 def batch_size(model: Subject, cfg: Plan) -> int:

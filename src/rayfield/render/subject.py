@@ -1,8 +1,8 @@
 """A subject with a surface, before a backdrop where there is one, seen by volume rendering.
 
 The subject lies in a ball about the origin; rays are sampled in the shell around its surface
-(`render.shell`). What is behind the ball is a radiance field of its own in contracted space, as
-NeuS and VolSDF have NeRF++'s (Zhang et al. 2020, arXiv:2010.07492). Nothing is in front of it.
+(`render.shell`). What is behind the ball is a radiance field (`render.backdrop`), and nothing is in
+front of it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from rayfield.fields.sdf_grid import Distance
 from rayfield.fields.surface import SurfaceField
 from rayfield.fields.surface_network import SurfaceNetwork
 from rayfield.math.rays import ray_sphere
-from rayfield.render import radiance, shell
+from rayfield.render import backdrop as beyond
+from rayfield.render import shell
 from rayfield.render.dense import SCALE, Dense, cells_of
-from rayfield.render.occupancy import Bar, OccupancyGrid, refresh
+from rayfield.render.occupancy import OccupancyGrid
 from rayfield.render.shell import Cells, DepthRule, Marching
+from rayfield.render.width import Width
 
 BLOCK = 4096  # rays rendered at a time
 CAPACITY = 1 << 18  # samples at a time
@@ -33,7 +35,6 @@ DARK = 1e-3  # transmittance at which a ray ends where nothing is learned
 FEWEST, MOST = 64, 1 << 14  # rays a step
 EVERY = 32  # steps between looks at where the surface is
 NEARBY, EVERYWHERE = 4, 256  # a neighbour for every fourth sample; points of the whole cube
-BACKDROP = radiance.Marching(1 / 64, 1 / 32, most=128, cutoff=1e-3, capacity=128 * MOST)
 
 
 class Seen(NamedTuple):
@@ -49,8 +50,7 @@ class Subject(nn.Module):
     """A field, the shell of its surface, how sharp that is, and the backdrop if there is one.
 
     `ball` is the radius, in scene units, of the ball that the subject lies in; all other lengths
-    are in radii of the ball. `width` is that of the surface: how far light gets into it, about; a
-    `learned` factor may be on it. `photos`: how many have exposures of their own.
+    are in radii of the ball. `photos`: how many have exposures of their own.
     """
 
     def __init__(
@@ -59,20 +59,19 @@ class Subject(nn.Module):
         *,
         cells: int,
         ball: float,
-        width: float,
-        learned: bool = False,
+        width: Width,
         backdrop: RadianceField | None = None,
         dense: Dense | None = None,
         photos: int = 0,
     ) -> None:
         super().__init__()
-        self.field, self.backdrop, self.ball = field, backdrop, ball
+        self.field, self.backdrop, self.ball, self.plan = field, backdrop, ball, width
         self.shell = OccupancyGrid(cells, contracted=False)
         self.around = OccupancyGrid(cells, contracted=True) if backdrop is not None else None
         self.log_width: Tensor
         self.rays: Tensor
-        self.register_buffer("log_width", torch.tensor(math.log(width)))
-        self.log_factor = nn.Parameter(torch.zeros(())) if learned else None
+        self.register_buffer("log_width", torch.tensor(math.log(width.first)))
+        self.log_factor = nn.Parameter(torch.zeros(())) if width.learned else None
         self.log_gains = log_gains(photos) if photos else None
         self.dense = dense
         self.register_buffer("rays", torch.tensor(float(dense.rays) if dense else 512.0))
@@ -196,27 +195,21 @@ class Subject(nn.Module):
         )
 
     def _subject(
-        self,
-        cells: Cells,
-        found: Distance,
-        directions: Tensor,
-        rule: DepthRule,
+        self, cells: Cells, found: Distance, directions: Tensor, rule: DepthRule
     ) -> Rendered:
         """What rays see of the subject, over black; depth in scene units."""
-        out = shell.render(cells, found, directions, rule=rule, color=self.field.color, scale=SCALE)
+        out = shell.render(cells, found, directions, rule=rule, color=self._color, scale=SCALE)
         return out._replace(depth=out.depth * self.ball)
+
+    def _color(self, found: Distance, along: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
+        """Colours of what the field found; directions are shorter the less these depend on them."""
+        return self.field.color(found, self.plan.shine(math.exp(float(self.log_width))) * along)
 
     def behind(self, rays: Rays, *, jitter: Tensor | None = None) -> Rendered | None:
         """What is behind the ball, over black; None without a backdrop."""
         if self.backdrop is None or self.around is None:
             return None
-        _, last = ray_sphere(rays.origins, rays.directions, radius=self.ball)
-        rays = rays._replace(near=torch.maximum(rays.near, last))
-        if torch.is_grad_enabled():
-            return radiance.render(
-                self.backdrop, self.around, rays, marching=BACKDROP, jitter=jitter, observe=True
-            )
-        return radiance.render_all(self.backdrop, self.around, rays, marching=BACKDROP)
+        return beyond.seen(self.backdrop, self.around, rays, ball=self.ball, jitter=jitter)
 
     def refresh(self, step: int, *, reach: float, generator: Generator) -> None:
         """Know where to look: call it before every step. The shell is of cells within `reach`
@@ -224,13 +217,8 @@ class Subject(nn.Module):
         if self.dense is None and step % EVERY == 0:
             reach = reach * self.width / SCALE
             shell.mark_shell(self.shell, self.field.distance, reach)
-        backdrop = self.backdrop
-        if backdrop is None or self.around is None:
-            return
-        refresh(
-            self.around, lambda unit: radiance.density(backdrop, unit), step, generator=generator,
-            first_look=100, decay=0.95, bar=Bar(BACKDROP.step, 0.03),
-        )  # fmt: skip
+        if self.backdrop is not None and self.around is not None:
+            beyond.refresh(self.backdrop, self.around, step, generator=generator)
 
     def distance(self) -> Callable[[Float[Tensor, "N 3"]], Float[Tensor, " N"]]:
         """Signed distance of scene points; before a backdrop, of what lies in the ball."""
@@ -247,4 +235,4 @@ class Subject(nn.Module):
     def color(self) -> Callable[[Tensor, Tensor], Float[Tensor, "N 3"]]:
         """RGB of scene points [N, 3] seen along unit directions [N, 3]."""
         half = 0.5 / self.ball
-        return lambda points, along: self.field.color(self.field(points * half + 0.5), along)
+        return lambda points, along: self._color(self.field(points * half + 0.5), along)
