@@ -157,7 +157,7 @@ def main() -> None:
     jitter = cfg.jitter if args.jitter is None else args.jitter
     cfg = replace(cfg, steps=5 if args.quick else args.steps or cfg.steps, jitter=jitter)
     model, training = restore(given, known, cfg)
-    found = dip.image(model, cfg)
+    found = dip.image(model, cfg).clamp(0, 1)
     lines = figures(clean, baselines, found, task=args.task)
     if args.task == "denoise":
         last = dip.image(model, replace(cfg, patience=0))

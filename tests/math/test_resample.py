@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rayfield.math.resample import downsample, lanczos_kernel
+from rayfield.math.resample import consistent, downsample, lanczos_kernel
 
 FACTORS = (2, 3, 4, 8)
 
@@ -89,3 +89,24 @@ def test_every_pixel_far_from_the_border_weighs_nearly_the_same():
 def test_a_side_that_is_no_multiple_of_the_factor_is_refused():
     with pytest.raises(ValueError, match="10x8 pixels are no multiple of the factor 4"):
         downsample(torch.zeros(8, 10), 4)
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_a_consistent_picture_shrinks_to_the_given_one(factor):
+    generator = torch.Generator().manual_seed(1)
+    image = torch.rand(3, 8 * factor, 6 * factor, generator=generator)
+    small = torch.rand(3, 8, 6, generator=generator)
+    found = consistent(image, small, factor)
+    torch.testing.assert_close(downsample(found, factor), small, atol=1e-4, rtol=0)
+    assert torch.equal(consistent(found, downsample(found, factor), factor), found)
+
+
+def test_a_consistent_picture_is_the_nearest_one():
+    generator = torch.Generator().manual_seed(2)
+    image = torch.rand(12, 8, generator=generator)
+    small = torch.rand(3, 2, generator=generator)
+    basis = torch.eye(96).view(96, 12, 8)
+    matrix = downsample(basis, 4).view(96, 6).T.double()
+    expected = torch.linalg.pinv(matrix) @ (small.flatten() - matrix @ image.flatten().double())
+    found = consistent(image, small, 4) - image
+    torch.testing.assert_close(found.flatten().double(), expected, atol=1e-5, rtol=0)

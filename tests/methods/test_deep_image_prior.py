@@ -164,6 +164,16 @@ def test_an_inpainted_picture_keeps_its_known_pixels():
     assert not torch.isclose(image[~keep], picture[~keep]).any()
 
 
+def test_an_enlarged_picture_shrinks_to_the_given_one():
+    picture = random_picture()
+    cfg = adapted(picture, task="super_resolution")
+    model = built(cfg)
+    for step in range(3):
+        dip.loss(model, as_batch(picture), cfg, step, generator=torch.Generator())
+    shrunk = downsample(dip.image(model, cfg).permute(2, 0, 1), 4).permute(1, 2, 0)
+    torch.testing.assert_close(shrunk, picture, atol=1e-4, rtol=0)
+
+
 def test_weights_that_were_lost_come_back():
     picture = random_picture()
     cfg = adapted(picture)

@@ -5,8 +5,9 @@ picture (eq. 2), and learns structure long before noise (Sec. 2.2). Averaged out
 backtracking are those of the authors' released code. Denoising ends at the calmest moment of the
 outputs (Wang et al. 2021, arXiv:2112.06074, ES-EMV): no clean picture is needed to find it.
 
-Departures: a narrower default network; averages reach less far back at first; inpainting returns
-known pixels as given; good weights may return at any step. Cannot: structured noise, large holes.
+Departures: a narrower default network; averages reach less far back at first; known pixels return
+as given, and enlarged pictures shrink to the given one; good weights may return at any step.
+Cannot: structured noise, large holes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rayfield.core.types import NO_FILE, File, FromData
 from rayfield.data.picture import PictureBatch, PictureTraits
 from rayfield.fields.memory import CalmAverage, GoodWeights
 from rayfield.fields.unet import SkipHourglass, Upsampling
-from rayfield.math.resample import downsample
+from rayfield.math.resample import consistent, downsample
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ def batch_size(model: Model, cfg: Config) -> int:
 
 def param_groups(model: Model, cfg: Config) -> list[dict[str, Any]]:
     """Parameters and their rate."""
-    weights = list(model.net.parameters())
-    return [{"params": weights, "lr": cfg.rate, "betas": (0.9, 0.999), "eps": 1e-8}]
+    group = {"params": [*model.net.parameters()], "lr": cfg.rate}
+    return [{**group, "betas": (0.9, 0.999), "eps": 1e-8}]
 
 
 def lr_factor(cfg: Config, step: int, progress: float) -> float:
@@ -127,6 +128,8 @@ def loss(
         output, error = attempt()
     if cfg.task == "inpaint":
         output = torch.where(known, picture, output)
+    elif cfg.task == "super_resolution":
+        output = consistent(output, picture, cfg.factor)
     model.outputs.add(output.detach(), patience=cfg.patience)
     return {"mse": error}
 
@@ -134,10 +137,7 @@ def loss(
 def image(
     model: Model, cfg: Config, *, size: tuple[int, int] | None = None
 ) -> Float[Tensor, "H W C"]:
-    """The restored picture in [0, 1]: the averaged output, when denoising at its calmest.
-
-    It has no pixels between its pixels: raises UsageError for another size (height, width).
-    """
+    """The averaged output, when denoising at its calmest; at its own (height, width) only."""
     early = cfg.task == "denoise" and cfg.patience > 0
     picture = (model.outputs.calmest if early else model.outputs.average).permute(1, 2, 0)
     if size not in (None, picture.shape[:2]):
