@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rayfield.geometry import membrane
 from rayfield.geometry.icosphere import icosphere
 from rayfield.geometry.membrane import inner, patches, spanned
 from rayfield.geometry.mesh import vertex_normals
@@ -52,6 +53,16 @@ def test_what_moves_lies_at_the_mean_of_its_neighbours(ball, rng):
     for vertex, links in enumerate(neighbours(ball)):
         if free[vertex]:
             assert np.allclose(moved[vertex], moved[list(links)].mean(axis=0), atol=1e-9)
+
+
+def test_a_patch_too_wide_for_its_rounds_ends_on_the_way(ball, monkeypatch):
+    free = ball.vertices[:, 2] < -0.3
+    there = spanned(ball, free).vertices
+    away = []
+    for rounds in (2, 8, 32):
+        monkeypatch.setattr(membrane, "ROUNDS", rounds)
+        away.append(np.abs(spanned(ball, free).vertices - there).max())
+    assert np.abs(ball.vertices - there).max() > away[0] > away[1] > away[2] > 0
 
 
 def test_nothing_free_is_nothing_moved(ball):

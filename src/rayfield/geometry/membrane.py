@@ -20,6 +20,7 @@ from rayfield.geometry.mesh import vertex_normals
 from rayfield.math.laplacian import adjacency, uniform_laplacian
 
 TOLERANCE = 1e-10  # of the residual, relative
+ROUNDS = 1000  # of conjugate gradients, about as many as edges across: fog has far wider patches
 
 Marks = Bool[np.ndarray, " V"]
 
@@ -49,7 +50,8 @@ def patches(mesh: Mesh, marked: Marks, *, share: float) -> Marks:
 
 def spanned(mesh: Mesh, free: Marks) -> Mesh:
     """The mesh with its `free` vertices where the membrane over the others has them; each patch of
-    them must touch others. Normals of what moves are those of its faces."""
+    them must touch others. Normals of what moves are those of its faces. Patches of many hundred
+    edges across, as fog has, end near that place."""
     if not free.any():
         return mesh
     matrix = uniform_laplacian(mesh.faces, len(mesh.vertices))
@@ -58,7 +60,8 @@ def spanned(mesh: Mesh, free: Marks) -> Mesh:
     vertices = mesh.vertices.copy()
     for axis, start in enumerate(mesh.vertices[free].T):
         # conjugate gradients: factors of patches of 50,000 vertices take minutes
-        vertices[free, axis] = cg(within, pull[:, axis], x0=start, rtol=TOLERANCE)[0]
+        found, _ = cg(within, pull[:, axis], x0=start, rtol=TOLERANCE, maxiter=ROUNDS)
+        vertices[free, axis] = found
     moved = replace(mesh, vertices=vertices)
     if mesh.normals is None:
         return moved
