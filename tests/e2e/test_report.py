@@ -15,8 +15,9 @@ from rayfield.train.lock import locked
 
 @pytest.fixture
 def run(tiny_run, tmp_path):
-    """A copy of the trained run."""
-    shutil.copytree(tiny_run, tmp_path / "run")
+    """The trained run as training left it: other tests may have evaluated and filmed it."""
+    later = shutil.ignore_patterns("metrics.json", "evaluation.png", "renders", "mesh*", "report*")
+    shutil.copytree(tiny_run, tmp_path / "run", ignore=later)
     return tmp_path / "run"
 
 
