@@ -29,7 +29,7 @@ def main() -> None:
     mesh = read_mesh(args.mesh or demo_photos() / "mesh.ply")
     mesh = transform(mesh, np.linalg.inv(scene.world_from_scene))
     frames = scene.split("test")[: 2 if args.quick else None]
-    found = Judge(None, frames, samples=1)(mesh)
+    found = Judge(None, frames, samples=1, photos=[])(mesh)
     report([Figure(f"IoU, {len(frames)} views", found["silhouette_iou"], "", 0.96)], args)
 
 

@@ -132,7 +132,8 @@ def main() -> None:
     args = arguments.parse_args()
     seconds = 10.0 if args.quick else args.seconds
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder, Comparison() as watch:
+    watch = Comparison()
+    with tempfile.TemporaryDirectory() as folder, watch:
         plan = Plan(seconds=seconds, report=False)
         out = Path(folder) / "run"
         field = train("instant", scene_path(args.scene), out, plan=plan, onlooker=watch)
