@@ -110,3 +110,12 @@ def test_a_consistent_picture_is_the_nearest_one():
     expected = torch.linalg.pinv(matrix) @ (small.flatten() - matrix @ image.flatten().double())
     found = consistent(image, small, 4) - image
     torch.testing.assert_close(found.flatten().double(), expected, atol=1e-5, rtol=0)
+
+
+def test_a_consistent_picture_is_found_from_constants_and_from_next_to_nothing():
+    small = torch.full((3, 4), 0.5)
+    for start in (0.0, 0.5, 0.5 + 1e-7, 1.0):
+        found = consistent(torch.full((12, 16), start), small, 4)
+        torch.testing.assert_close(downsample(found, 4), small, atol=1e-5, rtol=0)
+    tiny = consistent(torch.zeros(12, 16), torch.full((3, 4), 1e-20), 4)
+    assert torch.isfinite(tiny).all()

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 LOBES = 2  # zeros of the sinc on each side
 ROUNDS = 12  # of conjugate gradients; each leaves about a third of the error
+NOTHING = 1e-30  # sum of squared errors, which is soon zero in float32
 
 
 def lanczos_kernel(factor: int) -> Float[Tensor, " K"]:
@@ -67,7 +68,9 @@ def consistent(
 
     left = small - downsample(image, factor)
     solution, way, size = torch.zeros_like(left), left, dot(left, left)
-    for _ in range(ROUNDS if size > 0 else 0):
+    for _ in range(ROUNDS):
+        if size < NOTHING:  # as of a constant picture after one round
+            break
         ahead = downsample(enlarged(way), factor)
         length = size / dot(way, ahead)
         solution, left = solution + length * way, left - length * ahead
