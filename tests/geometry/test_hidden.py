@@ -9,6 +9,7 @@ import torch
 from rayfield.app.drawing.paths import look_at
 from rayfield.app.drawing.surfaces import surface_mesh
 from rayfield.core.types import Camera
+from rayfield.geometry import hidden
 from rayfield.geometry.hidden import seen, span_hidden
 from rayfield.geometry.mesh import edge_uses
 from rayfield.math import sdf
@@ -75,3 +76,8 @@ def test_an_underside_in_no_photo_is_spanned_flat_and_said(mesh):
 def test_what_all_photos_together_show_stays(mesh):
     everywhere = [*photos(1.8), *photos(-1.8)]
     assert span_hidden(mesh, everywhere) is mesh
+
+
+def test_more_than_is_worth_spanning_is_left_as_it_is(mesh, monkeypatch):
+    monkeypatch.setattr(hidden, "MOST", 10)
+    assert span_hidden(mesh, photos(1.2)) is mesh

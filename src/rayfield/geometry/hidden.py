@@ -21,14 +21,16 @@ SLACK = 4.0  # edges by which a vertex may lie behind a depth map
 FACING = 0.05  # least cosine at which a surface is seen
 RINGS = 1  # edges between what is seen and what may move
 SHARE = 0.005  # of the vertices, for a hidden patch to be worth it
+MOST = 500_000  # vertices that are spanned: a film of more takes minutes, and is mostly of fog
 
 
 def span_hidden(mesh: Mesh, photos: list[Camera], notes: list[str] | None = None) -> Mesh:
     """The mesh with every patch that no photo shows spanned as flat as its rim allows; as it is
-    where that would make the surface run through itself. Poses are in the mesh's frame."""
+    where that would make the surface run through itself, and where more than `MOST` vertices would
+    move. Poses are in the mesh's frame."""
     shown = patches(mesh, seen(mesh, photos), share=SHARE)  # no specks
     free = patches(mesh, inner(mesh, ~shown, rings=RINGS), share=SHARE)
-    if not free.any() or free.all():
+    if not free.any() or free.all() or free.sum() > MOST:
         return mesh
     flat = spanned(mesh, free)
     crossing = self_intersections(flat)
