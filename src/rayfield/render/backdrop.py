@@ -13,7 +13,7 @@ from rayfield.fields.radiance import RadianceField
 from rayfield.math.rays import ray_sphere
 from rayfield.render import occupancy, radiance
 
-MOST = 1 << 14  # rays at a time
+MOST = 1 << 14  # rays at a time, in training
 MARCHING = radiance.Marching(1 / 64, 1 / 32, most=128, cutoff=1e-3, capacity=128 * MOST)
 
 

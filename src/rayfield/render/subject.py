@@ -32,7 +32,7 @@ from rayfield.render.width import Width
 BLOCK = 4096  # rays rendered at a time
 CAPACITY = 1 << 18  # samples at a time
 DARK = 1e-3  # transmittance at which a ray ends where nothing is learned
-FEWEST, MOST = 64, 1 << 14  # rays a step
+FEWEST = 64  # rays a step; the most are those of the backdrop
 EVERY = 32  # steps between looks at where the surface is
 NEARBY, EVERYWHERE = 4, 256  # a neighbour for every fourth sample; points of the whole cube
 
@@ -135,7 +135,9 @@ class Subject(nn.Module):
         )  # fmt: skip
         used, n = cells.used, len(cells.ray)
         if self.dense is None:
-            self.rays.copy_((0.5 * (self.rays + used * samples / max(n, 1))).clamp(FEWEST, MOST))
+            self.rays.copy_(
+                (0.5 * (self.rays + used * samples / max(n, 1))).clamp(FEWEST, beyond.MOST)
+            )
         chosen = torch.randint(max(n, 1), (n // NEARBY,), generator=generator).to(device)
         away = torch.randn(len(chosen), 3, generator=generator).to(device)
         near = (cells.unit[chosen] + away * self.field.nearby()).clamp(0, 1)
